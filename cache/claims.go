@@ -1,0 +1,138 @@
+package cache
+
+import (
+	"hash/maphash"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"github.com/miekg/dns"
+)
+
+// claimLife is how long it is remembered who named a host with which addresses, and how long a host that two MX owners
+// disagree on gets no glue.
+const claimLife = 24 * time.Hour
+
+// claims is the book of who says what of which host: guard 6. evil.example may name mail.bank.example as its exchanger
+// and put any address beside it; once anybody else names that host with another address, or names it without one,
+// nobody's glue is believed.
+type claims struct {
+	mu      sync.Mutex
+	lru     *simplelru.LRU[uint64, *claim] // by the hash of the address question
+	stored  uint64
+	differs uint64
+	refused map[refusal]uint64
+}
+
+type claim struct {
+	owner  string        // the MX owner that named the host; "" if several did, all saying the same
+	set    uint64        // setHash of the addresses it gave
+	ends   time.Duration // of the claim
+	barred time.Duration // no glue before this
+	glue   time.Duration // the set is, or in verify mode would be, glue until this
+}
+
+func (cs *claims) init(size int) {
+	cs.lru, _ = simplelru.NewLRU[uint64, *claim](size, nil) // errs on sizes below 1 only
+	cs.refused = make(map[refusal]uint64)
+}
+
+// note writes down that owner names a host with this set, 0 being none, and returns claimed if somebody else disagrees.
+func (cs *claims) note(hash uint64, owner string, set uint64, at time.Duration) refusal {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	old, ok := cs.lru.Get(hash)
+	switch {
+	case ok && at < old.barred:
+		return claimed
+	case !ok || at >= old.ends || old.owner == owner:
+		cs.lru.Add(hash, &claim{owner: owner, set: set, ends: at + claimLife})
+		return agreed
+	case old.set == set:
+		old.owner, old.ends = "", at+claimLife // from now on nobody can change it alone
+		return agreed
+	}
+	old.barred, old.ends, old.glue = at+claimLife, at+claimLife, 0
+	return claimed
+}
+
+// promoted writes down that the set noted for hash is glue until the given instant.
+func (cs *claims) promoted(hash uint64, until time.Duration) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.stored++
+	if cl, ok := cs.lru.Peek(hash); ok {
+		cl.glue = until
+	}
+}
+
+// differ says whether a set that is glue now differs from an answer's, and counts it; owner is who brought the glue.
+func (cs *claims) differ(hash, set uint64, at time.Duration) (owner string, yes bool) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cl, ok := cs.lru.Peek(hash)
+	if !ok || at >= cl.glue || cl.set == set {
+		return "", false
+	}
+	cs.differs++
+	return cl.owner, true
+}
+
+func (cs *claims) refuse(why refusal) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.refused[why]++
+}
+
+func (cs *claims) stats(st *Stats) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	st.GlueStored, st.GlueDiffers = cs.stored, cs.differs
+	st.GlueRefused = make(map[string]uint64, len(cs.refused))
+	for why, n := range maps.All(cs.refused) {
+		st.GlueRefused[string(why)] = n
+	}
+}
+
+// settle makes an address answer the last word on its question: what was glue there is gone, and a difference is told.
+func (c *Cache) settle(e *Entry, q dns.Question) {
+	if e.cd || (q.Qtype != dns.TypeA && q.Qtype != dns.TypeAAAA) {
+		return
+	}
+	c.remove(e.hash, RankGlue)
+	if owner, yes := c.claims.differ(e.hash, e.set, e.arrived); yes {
+		c.Log.Warn("glue differs from the answer", "host", q.Name, "type", dns.TypeToString[q.Qtype],
+			"mx_owner", owner, "upstream", e.origin.Upstream)
+	}
+}
+
+// setHash returns a number that is equal for equal sets of addresses, 0 for none.
+func (c *Cache) setHash(set []dns.RR) uint64 {
+	if len(set) == 0 {
+		return 0
+	}
+	var all []string
+	for _, rr := range set {
+		all = append(all, addressOf(rr).String())
+	}
+	slices.Sort(all)
+	var h maphash.Hash
+	h.SetSeed(c.seed)
+	for _, a := range slices.Compact(all) {
+		h.WriteString(a)
+		h.WriteByte(' ')
+	}
+	return h.Sum64() | 1
+}
+
+// addressSet returns the setHash of what an A or AAAA response says of its very QNAME: 0 if it says that there is
+// nothing, or leads elsewhere by a CNAME, which no exchanger may be (RFC 2181 §10.3).
+func (c *Cache) addressSet(m *dns.Msg, end string) uint64 {
+	q := m.Question[0]
+	if (q.Qtype != dns.TypeA && q.Qtype != dns.TypeAAAA) || dns.CanonicalName(q.Name) != end {
+		return 0
+	}
+	return c.setHash(keep(m.Answer, func(t uint16) bool { return t == q.Qtype }))
+}

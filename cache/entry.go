@@ -1,0 +1,101 @@
+package cache
+
+import (
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/mxglue/mxglue/cache/wire"
+)
+
+// Rank says what kind of knowledge an entry is (RFC 2181 §5.4.1, narrowed). For one question the highest that lives and
+// fits the client answers.
+type Rank uint8
+
+// The ranks, lowest first.
+const (
+	RankFailure Rank = iota // no upstream could say: SERVFAIL, remembered briefly (RFC 9520)
+	RankGlue                // an address RRset out of an additional section, within the fence
+	RankAnswer              // what an upstream said to this very question, positive or negative
+)
+
+// By says who had a question asked.
+type By uint8
+
+// Who has questions asked.
+const (
+	ByClient By = iota // a client over DNS
+	ByProber           // the MX tester
+	ByBundle           // the bundle of an MX answer, ahead of the client
+)
+
+// Origin says where a response came from, and for whom it was asked.
+type Origin struct {
+	By       By
+	Client   netip.Addr    // whom it was asked for; the zero Addr is mxglue itself
+	Upstream string        // as configured
+	CD       bool          // it was asked with CD: the upstream did not validate (RFC 4035 §3.2.2)
+	UDP      bool          // it came in a datagram
+	Size     int           // octets of the packed response
+	RTT      time.Duration // the upstream's smoothed round trip
+}
+
+// Entry is one packed reply. It is immutable, but for wake.
+type Entry struct {
+	hash    uint64 // of the key
+	arrived time.Duration
+	expires time.Duration
+	full    form  // for clients with DO
+	plain   *form // for clients without, nil where it is the same
+	ad      bool  // the upstream set AD
+	cd      bool  // asked with CD: answers CD queries only
+	rank    Rank
+	set     uint64 // of an A or AAAA entry: setHash of its addresses, see promote.go
+	origin  Origin
+	wake    [2]wakeClock // for clients without and with DO
+}
+
+// wakeClock is an instant in the cache's time; 0 is never.
+type wakeClock struct{ atomic.Int64 }
+
+// slot returns the key under which the LRU keeps an entry of a rank.
+func slot(hash uint64, r Rank) uint64 { return hash ^ uint64(r)*0x9e3779b97f4a7c15>>8 }
+
+func (e *Entry) slot() uint64 { return slot(e.hash, e.rank) }
+
+// Rank returns what kind of knowledge e is.
+func (e *Entry) Rank() Rank { return e.rank }
+
+// AD says whether the upstream called the data authentic (RFC 4035 §3.2.3).
+func (e *Entry) AD() bool { return e.ad }
+
+// By returns who had the question asked.
+func (e *Entry) By() By { return e.origin.By }
+
+// Client returns whom the question was asked for; the zero Addr is mxglue itself.
+func (e *Entry) Client() netip.Addr { return e.origin.Client }
+
+// Rcode returns the reply's RCODE.
+func (e *Entry) Rcode() int { return int(wire.Flags(e.full.msg) & 0xf) }
+
+// Expires returns the instant at which e ends.
+func (c *Cache) Expires(e *Entry) time.Time { return c.start.Add(e.expires) }
+
+// Msg unpacks the reply as it was stored, for the cold paths.
+func (e *Entry) Msg() (*dns.Msg, error) {
+	m := new(dns.Msg)
+	return m, m.Unpack(e.full.msg)
+}
+
+// Targets returns the exchangers of an MX response or the targets of an SRV response: those named by the last owner of
+// the answer section's chain, in lower case, each once, best preference first, at most MaxTargets.
+func (e *Entry) Targets() []string {
+	m, err := e.Msg()
+	if err != nil || len(m.Question) != 1 {
+		return nil
+	}
+	targets := targetsOf(m, lastOf(m))
+	return targets[:min(len(targets), MaxTargets)]
+}

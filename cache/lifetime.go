@@ -1,0 +1,75 @@
+package cache
+
+import (
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// failureTTL is how long SERVFAIL is remembered (RFC 9520 §3.2 asks for at least 1 s and allows 5 min). It is not
+// doubled: a mail server repeats within seconds and then defers for many minutes, so a short memory costs little and a
+// long one delays mail.
+const failureTTL = 5 * time.Second
+
+// noSOATTL is how long a negative answer without a usable SOA lives (RFC 2308 §5 would not cache it at all; a mail
+// server repeats at once, and those repeats are what this saves).
+const noSOATTL = 5 * time.Second
+
+// lifetime returns how long a scrubbed response may answer: the least TTL of its answer section and, where the chain
+// ends without data, the SOA's word (RFC 2308 §5). Negative SOAs get that as their TTL.
+func (c *Cache) lifetime(m *dns.Msg, end string) time.Duration {
+	life := time.Duration(-1)
+	least := func(ttl uint32) {
+		if ttl > 1<<31-1 { // RFC 2181 §8
+			ttl = 0
+		}
+		if d := time.Duration(ttl) * time.Second; life < 0 || d < life {
+			life = d
+		}
+	}
+	for _, rr := range m.Answer {
+		least(rr.Header().Ttl)
+	}
+	if positive(m, end) {
+		return life
+	}
+	negative := c.negativeTTL(m, end)
+	if life < 0 || negative < life {
+		life = negative
+	}
+	return life
+}
+
+// positive says whether the chain's end has data of the type asked for.
+func positive(m *dns.Msg, end string) bool {
+	if m.Rcode != dns.RcodeSuccess {
+		return false
+	}
+	qtype := m.Question[0].Qtype
+	for _, rr := range m.Answer {
+		h := rr.Header()
+		if dns.CanonicalName(h.Name) == dns.CanonicalName(end) && (h.Rrtype == qtype || qtype == dns.TypeANY) {
+			return true
+		}
+	}
+	return false
+}
+
+// negativeTTL returns the life of NXDOMAIN or NODATA at end: the least of the SOA's TTL, its MINIMUM, what else proves
+// the absence (RFC 9077 §3), and the configured cap. The SOA must be of a zone that end is in.
+func (c *Cache) negativeTTL(m *dns.Msg, end string) time.Duration {
+	ttl := uint32(c.NegativeMaxTTL / time.Second)
+	var soa *dns.SOA
+	for _, rr := range m.Ns {
+		if s, ok := rr.(*dns.SOA); ok && dns.IsSubDomain(s.Hdr.Name, end) && soa == nil {
+			soa = s
+			ttl = min(ttl, s.Minttl)
+		}
+		ttl = min(ttl, rr.Header().Ttl)
+	}
+	if soa == nil {
+		return min(noSOATTL, c.NegativeMaxTTL)
+	}
+	soa.Hdr.Ttl = ttl
+	return time.Duration(ttl) * time.Second
+}

@@ -1,0 +1,235 @@
+package cache
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// The bounds of one MX answer: of its glue, and of its bundle.
+const (
+	MaxTargets   = 8
+	maxAddresses = 8 // of one target and family
+)
+
+// Sizes up to which a UDP response is believed, octets: the tail of a fragmented datagram is whoever's arrives first, so
+// only a response that travelled in one piece was certainly written by the upstream.
+const (
+	maxInDomain    = 1232
+	maxOutOfDomain = 512
+)
+
+// refusal names the guard that kept an address RRset from becoming glue; it is the key in Stats.GlueRefused.
+type refusal string
+
+const (
+	agreed           refusal = ""
+	notATarget       refusal = "not_a_target"      // guard 1: its owner is no target in the answer section
+	checkingDisabled refusal = "checking_disabled" // guard 1: asked with CD, so nobody validated it
+	tooMany          refusal = "too_many"          // guard 2: more than 8 targets or 8 addresses
+	malformed        refusal = "malformed"         // guard 2: an address record without an address
+	specialUse       refusal = "special_use"       // guard 2: an address that no mail should go to
+	notRecursive     refusal = "not_recursive"     // guard 3: RA=0, so no recursive resolver vouches for it
+	truncated        refusal = "truncated"         // guard 3: TC=1
+	authoritative    refusal = "authoritative"     // guard 3: AA=1, an authority speaking of a foreign domain
+	oversize         refusal = "oversize"          // guard 4: UDP, and too large
+	contradicts      refusal = "contradicts"       // guard 5: an answer says otherwise
+	claimed          refusal = "claimed"           // guard 6: another MX owner says otherwise
+	noTTL            refusal = "no_ttl"            // guard 7: TTL 0
+)
+
+// question is a name in lower case and an address type.
+type question struct {
+	name  string
+	qtype uint16
+}
+
+// promote is the fence around the deviation from RFC 2181 §5.4.1: an address RRset in the additional section of an MX or
+// SRV response becomes glue if every guard agrees. owner is the end of the CNAME chain from QNAME. Where a guard objects
+// the target is left to the bundle, which asks.
+func (c *Cache) promote(m *dns.Msg, owner string, from Origin, now time.Time) {
+	if c.Glue == Ignore {
+		return
+	}
+	sets := addressSets(m)
+	targets := targetsOf(m, owner)
+	for i, name := range targets {
+		for _, t := range []uint16{dns.TypeA, dns.TypeAAAA} {
+			q := question{name, t}
+			if set := sets[q]; i < MaxTargets {
+				c.consider(offer{q, set, owner, from}, m, now)
+			} else if len(set) > 0 {
+				c.claims.refuse(tooMany)
+			}
+			delete(sets, q)
+		}
+	}
+	for range sets {
+		c.claims.refuse(notATarget)
+	}
+}
+
+// offer is what one response says of one question: an address RRset, or that it has none (which is no "no": guard 7).
+type offer struct {
+	question
+	set   []dns.RR
+	owner string // of the MX records that name the target
+	from  Origin
+}
+
+// consider lays an offer before the guards and stores it as glue if they agree. Even an offer that fails, or is empty,
+// is written down: it may be the one that unmasks another.
+func (c *Cache) consider(o offer, m *dns.Msg, now time.Time) {
+	g := c.glue(o, now)
+	why := c.claims.note(g.hash, o.owner, g.set, c.since(now))
+	if why == claimed {
+		c.remove(g.hash, RankGlue)
+	}
+	if len(o.set) == 0 {
+		return
+	}
+	if why == agreed {
+		why = c.guard(o, g, m)
+	}
+	if why != agreed {
+		c.claims.refuse(why)
+		return
+	}
+	c.claims.promoted(g.hash, g.expires)
+	if c.Glue == Trust {
+		c.insert(g)
+	}
+}
+
+// glue packs an offer as the reply to its own question.
+func (c *Cache) glue(o offer, now time.Time) *Entry {
+	m := new(dns.Msg)
+	m.SetQuestion(o.name, o.qtype)
+	life := c.GlueMaxTTL
+	for _, rr := range o.set {
+		life = min(life, time.Duration(rr.Header().Ttl)*time.Second)
+	}
+	for _, rr := range o.set {
+		rr = dns.Copy(rr)
+		rr.Header().Ttl = uint32(life / time.Second) // guard 7: what is handed out counts down from here
+		m.Answer = append(m.Answer, rr)
+	}
+	g := &Entry{rank: RankGlue, arrived: c.since(now), origin: o.from, set: c.setHash(o.set)}
+	g.expires = g.arrived + life
+	if g.pack(m, false) == nil { // the name came off the wire, so it packs
+		c.rehash(g)
+	}
+	return g
+}
+
+// guard asks guards 1 to 5 and 7 in turn; 6 is claims.note, 8 and 9 are asked when a client comes (glueFits).
+func (c *Cache) guard(o offer, g *Entry, m *dns.Msg) refusal {
+	inDomain := dns.IsSubDomain(o.owner, o.name)
+	limit := maxOutOfDomain
+	if inDomain {
+		limit = maxInDomain
+	}
+	switch {
+	case o.from.CD:
+		return checkingDisabled
+	case len(o.set) > maxAddresses:
+		return tooMany
+	case !m.RecursionAvailable:
+		return notRecursive
+	case m.Truncated:
+		return truncated
+	case m.Authoritative && !inDomain:
+		return authoritative
+	case o.from.UDP && o.from.Size > limit:
+		return oversize
+	case g.expires == g.arrived:
+		return noTTL
+	case c.contradicted(g):
+		return contradicts
+	}
+	for _, rr := range o.set {
+		if why := c.judge(addressOf(rr)); why != agreed {
+			return why
+		}
+	}
+	return agreed
+}
+
+// contradicted says whether an answer that is still remembered, live or expired, gives other addresses than g.
+func (c *Cache) contradicted(g *Entry) bool {
+	s := c.shard(g.hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.lru.Peek(slot(g.hash, RankAnswer))
+	return ok && e.set != g.set
+}
+
+// judge refuses addresses to which a stranger's MX record must not send anybody's mail.
+func (c *Cache) judge(a netip.Addr) refusal {
+	switch {
+	case !a.IsValid():
+		return malformed
+	case a.IsUnspecified(), a.IsMulticast(), a.IsLinkLocalUnicast(), a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return specialUse
+	case (a.IsPrivate() || a.IsLoopback()) && !c.GluePrivate:
+		return specialUse
+	}
+	return agreed
+}
+
+// addressOf returns the address in an A or AAAA record, or the zero Addr.
+func addressOf(rr dns.RR) netip.Addr {
+	var ip []byte
+	switch rr := rr.(type) {
+	case *dns.A:
+		ip = rr.A.To4()
+	case *dns.AAAA:
+		ip = rr.AAAA
+	}
+	a, _ := netip.AddrFromSlice(ip)
+	return a.Unmap()
+}
+
+// addressSets collects the address RRsets of the additional section, class IN.
+func addressSets(m *dns.Msg) map[question][]dns.RR {
+	sets := make(map[question][]dns.RR)
+	for _, rr := range m.Extra {
+		h := rr.Header()
+		if h.Class == dns.ClassINET && (h.Rrtype == dns.TypeA || h.Rrtype == dns.TypeAAAA) {
+			q := question{strings.ToLower(h.Name), h.Rrtype}
+			sets[q] = append(sets[q], rr)
+		}
+	}
+	return sets
+}
+
+// targetsOf returns the targets of owner's MX or SRV records in lower case, each once, best preference first.
+func targetsOf(m *dns.Msg, owner string) []string {
+	type target struct {
+		name       string
+		preference uint16
+	}
+	var all []target
+	for _, rr := range m.Answer {
+		if !strings.EqualFold(rr.Header().Name, owner) {
+			continue
+		}
+		switch rr := rr.(type) {
+		case *dns.MX:
+			all = append(all, target{strings.ToLower(rr.Mx), rr.Preference})
+		case *dns.SRV:
+			all = append(all, target{strings.ToLower(rr.Target), rr.Priority})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b target) int { return int(a.preference) - int(b.preference) })
+	var names []string
+	for _, t := range all {
+		if t.name != "." && !slices.Contains(names, t.name) { // "." is null MX (RFC 7505 §3), and no service (RFC 2782)
+			names = append(names, t.name)
+		}
+	}
+	return names
+}
