@@ -1,0 +1,51 @@
+package upstream
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/miekg/dns"
+)
+
+// errMismatch is what a response is called that does not answer the query: forged, late, or an upstream out of its mind.
+var errMismatch = errors.New("response does not match the query")
+
+// newID returns an ID from the system's randomness (RFC 5452 §9.2).
+func newID() uint16 {
+	var b [2]byte
+	rand.Read(b[:]) // never fails: crypto/rand ends the program instead
+	return binary.BigEndian.Uint16(b[:])
+}
+
+// parse unpacks a response to query and checks that it is one: ID, QR, opcode, and the question, which some servers
+// leave out of an error (RFC 5452 §9.1). Errors: errMismatch, or one that says why it does not unpack.
+func parse(query *dns.Msg, packed []byte) (*dns.Msg, error) {
+	if len(packed) < 12 || binary.BigEndian.Uint16(packed) != query.Id {
+		return nil, errMismatch
+	}
+	m := new(dns.Msg)
+	if err := m.Unpack(packed); err != nil {
+		if m.Truncated { // cut in the middle of a record: the whole comes over TCP
+			m.Answer, m.Ns, m.Extra = nil, nil, nil
+		} else {
+			return nil, fmt.Errorf("malformed response: %w", err)
+		}
+	}
+	if !m.Response || m.Opcode != dns.OpcodeQuery {
+		return nil, errMismatch
+	}
+	if len(m.Question) == 0 && !Usable(m) {
+		m.Question = query.Question
+	}
+	if len(m.Question) != 1 || !sameQuestion(m.Question[0], query.Question[0]) {
+		return nil, errMismatch
+	}
+	return m, nil
+}
+
+func sameQuestion(a, b dns.Question) bool {
+	return a.Qtype == b.Qtype && a.Qclass == b.Qclass && strings.EqualFold(a.Name, b.Name)
+}

@@ -1,0 +1,88 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// errUseTCP says that the question is to be repeated over TCP.
+var errUseTCP = errors.New("use TCP")
+
+// maxMismatched is how many responses that do not match are thrown away before the question goes over TCP: somebody is
+// guessing, and TCP ends the game.
+const maxMismatched = 3
+
+// exchangeUDP sends m from a fresh socket and reads until a response matches, ctx ends, or TCP is the better way.
+func (u *Upstream) exchangeUDP(ctx context.Context, m *dns.Msg) (*Response, error) {
+	m.Id = newID()
+	packed, err := m.Pack()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := u.dialUDP(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })()
+
+	u.queries.Add(1)
+	if _, err := conn.WriteToUDPAddrPort(packed, u.peer); err != nil {
+		return nil, err
+	}
+	buf := make([]byte, 4096) // more than asked for, so that a larger datagram is seen whole
+	for range maxMismatched {
+		n, from, err := conn.ReadFromUDPAddrPort(buf)
+		if err != nil {
+			return nil, readError(ctx, err)
+		}
+		if r, err := u.accept(m, buf[:n], from); !errors.Is(err, errMismatch) {
+			return r, err
+		}
+		u.mismatched.Add(1)
+	}
+	return nil, errUseTCP
+}
+
+// accept judges one datagram.
+func (u *Upstream) accept(query *dns.Msg, packed []byte, from netip.AddrPort) (*Response, error) {
+	if from.Port() != u.peer.Port() || from.Addr().Unmap().WithZone("") != u.peer.Addr().WithZone("") {
+		return nil, errMismatch
+	}
+	m, err := parse(query, packed)
+	if err != nil {
+		return nil, err
+	}
+	if m.Truncated {
+		return nil, errUseTCP
+	}
+	return &Response{Msg: m, Size: len(packed), UDP: true}, nil
+}
+
+// dialUDP opens a socket on a port that the kernel draws at random. It is not connected, so that datagrams from
+// elsewhere are seen and counted; receiveErrors makes the kernel report an unreachable upstream at once all the same.
+func (u *Upstream) dialUDP(ctx context.Context) (*net.UDPConn, error) {
+	network := "udp4"
+	if u.peer.Addr().Is6() {
+		network = "udp6"
+	}
+	lc := net.ListenConfig{Control: receiveErrors}
+	conn, err := lc.ListenPacket(ctx, network, ":0")
+	if err != nil {
+		return nil, err
+	}
+	return conn.(*net.UDPConn), nil
+}
+
+// readError prefers the context's word: the deadline that ended a read was set by its end.
+func readError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
