@@ -1,0 +1,151 @@
+package resolver
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/mxglue/mxglue/cache"
+	"github.com/mxglue/mxglue/cache/wire"
+)
+
+// maxBundleFailures ends a bundle early: its domain's servers are down, and the mail server will find out by itself.
+const maxBundleFailures = 3
+
+// bundleAgain is the least time between two rounds for one cached MX answer.
+const bundleAgain = 5 * time.Second
+
+// round is one round of a bundle: the questions for the addresses of one MX answer's hosts.
+type round struct {
+	*Resolver
+	mx       *cache.Entry
+	do       bool // the client that was told the MX set DO: it cannot have glue, and it will ask for TLSA
+	started  time.Time
+	waiting  sync.WaitGroup
+	failures atomic.Int32
+
+	dueMu sync.Mutex
+	due   time.Time // when the first of the addresses ends
+}
+
+// bundle begins the round for an MX answer just fetched. It returns when all the questions are in flight, so that the
+// client's own address queries, which come next, join them.
+func (r *Resolver) bundle(mx *cache.Entry, do bool) {
+	if !do { // what this round brings may be glue, and is never TLSA: a client with DO needs a round of its own
+		r.cache.SetWake(mx, true, time.Now())
+	}
+	r.round(mx, do)
+}
+
+// wake is the cache's Wake: a client was told a cached MX whose hosts' addresses have ended. It must not block.
+func (r *Resolver) wake(mx *cache.Entry, do bool) { go r.round(mx, do) }
+
+func (r *Resolver) round(mx *cache.Entry, do bool) {
+	hosts := mx.Targets()
+	if len(hosts) == 0 {
+		return
+	}
+	r.stats.bundles.Add(1)
+	b := &round{Resolver: r, mx: mx, do: do, started: time.Now()}
+	for _, host := range hosts { // best preference first
+		b.ask(host, dns.TypeA)
+		b.ask(host, dns.TypeAAAA)
+	}
+	go b.finish()
+}
+
+// ask puts the question for one name of the bundle in flight, unless it is cached or the budget is spent.
+func (b *round) ask(name string, qtype uint16) {
+	q, ok := b.query(name, qtype)
+	if !ok {
+		return
+	}
+	if e := b.cache.Peek(q, b.started); e != nil {
+		b.skip("cached")
+		b.learn(name, qtype, e)
+		return
+	}
+	switch {
+	case b.failures.Load() >= maxBundleFailures:
+		b.skip("failures")
+		return
+	case b.busy():
+		b.skip("busy")
+		return
+	case !b.bucket.Allow():
+		b.skip("rate")
+		return
+	}
+	f, _ := b.board(q, cache.ByBundle)
+	if f == nil {
+		return
+	}
+	b.stats.bundleQueries.Add(1)
+	b.waiting.Go(func() {
+		<-f.done
+		b.learn(name, qtype, f.entry)
+	})
+}
+
+// learn takes in one answer. A host whose address is authentic is asked for its TLSA records, for a client with DO only;
+// one without DNSSEC never is, because some of those fail such a question (RFC 7672 §2.2.2).
+func (b *round) learn(name string, qtype uint16, e *cache.Entry) {
+	if e == nil || e.Rank() == cache.RankFailure {
+		b.failures.Add(1)
+		b.endsAt(b.started)
+		return
+	}
+	b.endsAt(b.cache.Expires(e))
+	if b.do && e.AD() && qtype == dns.TypeA {
+		b.ask("_25._tcp."+name, dns.TypeTLSA)
+	}
+}
+
+func (b *round) endsAt(at time.Time) {
+	b.dueMu.Lock()
+	defer b.dueMu.Unlock()
+	if b.due.IsZero() || at.Before(b.due) {
+		b.due = at
+	}
+}
+
+// finish waits for the answers and names the instant from which a client that is told the MX begins the next round.
+func (b *round) finish() {
+	b.waiting.Wait()
+	due := b.due
+	if least := b.started.Add(bundleAgain); due.Before(least) {
+		due = least
+	}
+	b.cache.SetWake(b.mx, b.do, due)
+	if b.do {
+		b.cache.SetWake(b.mx, false, due)
+	}
+}
+
+// busy says whether prefetches have to stand back for clients.
+func (b *round) busy() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return 4*len(b.flights) > 3*b.MaxInFlight
+}
+
+func (b *round) skip(why string) {
+	b.stats.mu.Lock()
+	defer b.stats.mu.Unlock()
+	b.stats.skipped[why]++
+}
+
+// query makes the query that the client that was told the MX would put.
+func (b *round) query(name string, qtype uint16) (*wire.Query, bool) {
+	m := new(dns.Msg)
+	m.SetQuestion(name, qtype)
+	m.SetEdns0(dns.MinMsgSize, b.do)
+	packed, err := m.Pack()
+	if err != nil {
+		return nil, false
+	}
+	q := &wire.Query{Client: b.mx.Client()}
+	return q, q.Parse(packed, true) == wire.Accept
+}

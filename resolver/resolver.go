@@ -1,0 +1,201 @@
+package resolver
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/miekg/dns"
+	"golang.org/x/time/rate"
+
+	"github.com/mxglue/mxglue/cache"
+	"github.com/mxglue/mxglue/cache/wire"
+	"github.com/mxglue/mxglue/resolver/upstream"
+)
+
+// Options are the resolver's settings. The zero value of a field means the default named beside it.
+type Options struct {
+	Budget      time.Duration // from a question to its SERVFAIL (4 s): a stub resolver gives up at 5 s
+	FirstTry    time.Duration // how long the first upstream is waited for before the next is asked too (1.5 s)
+	MaxInFlight int           // the most questions upstream at a time (512)
+	Bundle      bool          // ask for the addresses of MX hosts ahead of the client
+	Log         *slog.Logger  // (slog.Default)
+}
+
+// Resolver is safe for use by many goroutines.
+type Resolver struct {
+	Options
+	// Ask does one exchange with one upstream; nil means the upstream's own Exchange.
+	Ask func(ctx context.Context, u *upstream.Upstream, q dns.Question, cd bool) (*upstream.Response, error)
+
+	cache     *cache.Cache
+	upstreams []*upstream.Upstream
+	bucket    *rate.Limiter // of the bundles' questions
+
+	mu      sync.Mutex
+	flights map[string]*flight // by cache key
+
+	stats counters
+}
+
+type counters struct {
+	joined, bundleJoined, bundles, bundleQueries, servfail atomic.Uint64
+
+	mu      sync.Mutex
+	skipped map[string]uint64 // guarded by mu
+	saved   time.Duration     // guarded by mu; by clients that joined a bundle's question
+}
+
+// The bundles' token bucket, questions per second and at once: a prefetch must not become a weapon (NXNSAttack, 2020).
+const (
+	bundleRate  = 50
+	bundleBurst = 100
+)
+
+// New returns a resolver that asks the given upstreams, of which there must be one, and keeps their responses in c.
+// It sets c.Wake.
+func New(o Options, c *cache.Cache, upstreams []*upstream.Upstream) *Resolver {
+	if o.Budget <= 0 {
+		o.Budget = 4 * time.Second
+	}
+	if o.FirstTry <= 0 {
+		o.FirstTry = 1500 * time.Millisecond
+	}
+	if o.MaxInFlight <= 0 {
+		o.MaxInFlight = 512
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	r := &Resolver{
+		Options: o, cache: c, upstreams: upstreams,
+		bucket:  rate.NewLimiter(bundleRate, bundleBurst),
+		flights: make(map[string]*flight),
+	}
+	r.stats.skipped = make(map[string]uint64)
+	c.Wake = r.wake
+	return r
+}
+
+// Resolve answers a query that the cache could not, and waits for the upstream if need be. It returns nil if ctx ends
+// first, or if the question does not unpack.
+func (r *Resolver) Resolve(ctx context.Context, q *wire.Query) []byte {
+	if !q.RD() { // we look things up for those who ask us to (RFC 1034 §4.3.1); they may see what is cached
+		return wire.AppendError(nil, q, wire.RcodeRefused)
+	}
+	e, _ := r.find(ctx, q, cache.ByClient)
+	switch {
+	case e != nil:
+		return r.cache.Append(nil, e, q, time.Now())
+	case ctx.Err() != nil:
+		return nil
+	}
+	r.stats.servfail.Add(1)
+	return wire.AppendError(nil, q, wire.RcodeServFail)
+}
+
+// Exchange answers a query of the MX tester by whatever means, and says where the answer came from: "glue", "bundle",
+// "cache" or "upstream". The message's ID is kept, flags RD, AD, CD and DO count as they would for a client. Errors: the
+// context's, or a query that does not pack.
+func (r *Resolver) Exchange(ctx context.Context, m *dns.Msg) (reply *dns.Msg, source string, err error) {
+	packed, err := m.Pack()
+	if err != nil {
+		return nil, "", err
+	}
+	var q wire.Query
+	if q.Parse(packed, true) != wire.Accept {
+		return nil, "", errors.New("not a query that a client could ask")
+	}
+	e := r.cache.Find(&q, time.Now())
+	source = "cache"
+	if e == nil {
+		e, source = r.find(ctx, &q, cache.ByProber)
+	} else if s := sourceOf(e); s != "" {
+		source = s
+	}
+	var out []byte
+	switch {
+	case e != nil:
+		out = r.cache.Append(nil, e, &q, time.Now())
+	case ctx.Err() != nil:
+		return nil, "", ctx.Err()
+	default:
+		out = wire.AppendError(nil, &q, wire.RcodeServFail)
+	}
+	reply = new(dns.Msg)
+	return reply, source, reply.Unpack(out)
+}
+
+// sourceOf names the two ways by which an answer can be here before anybody asked for it; "" for any other.
+func sourceOf(e *cache.Entry) string {
+	switch {
+	case e.Rank() == cache.RankGlue:
+		return "glue"
+	case e.By() == cache.ByBundle:
+		return "bundle"
+	}
+	return ""
+}
+
+// Stats returns the counters since New.
+func (r *Resolver) Stats() Stats {
+	r.mu.Lock()
+	inFlight := len(r.flights)
+	r.mu.Unlock()
+	st := Stats{
+		InFlight: inFlight, Joined: r.stats.joined.Load(), BundleJoined: r.stats.bundleJoined.Load(),
+		Bundles: r.stats.bundles.Load(), BundleQueries: r.stats.bundleQueries.Load(),
+		ServFail: r.stats.servfail.Load(), BundleSkipped: make(map[string]uint64),
+	}
+	r.stats.mu.Lock()
+	for why, n := range r.stats.skipped {
+		st.BundleSkipped[why] = n
+	}
+	r.stats.mu.Unlock()
+	for _, u := range r.upstreams {
+		st.Upstreams = append(st.Upstreams, u.Stats())
+	}
+	return st
+}
+
+// Saved returns what follow-up queries did not have to ask and to wait for: those answered from glue and from a bundle's
+// answers, and those that joined a bundle's question, for the time it had been out.
+func (r *Resolver) Saved() Saved {
+	st := r.cache.Stats()
+	r.stats.mu.Lock()
+	defer r.stats.mu.Unlock()
+	wait := r.cache.Saved() + r.stats.saved
+	return Saved{
+		Queries: st.GlueHits + st.BundleHits + r.stats.bundleJoined.Load(),
+		WaitMS:  float64(wait.Microseconds()) / 1000,
+	}
+}
+
+// Try asks every upstream for the root's NS, which every resolver knows, and yields those that fail and why.
+func (r *Resolver) Try(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		ctx, cancel := context.WithTimeout(ctx, r.Budget)
+		defer cancel()
+		failed := make([]error, len(r.upstreams))
+		var all sync.WaitGroup
+		for i, u := range r.upstreams {
+			all.Go(func() {
+				resp, err := r.ask(ctx, u, dns.Question{Name: ".", Qtype: dns.TypeNS, Qclass: dns.ClassINET}, false)
+				if err == nil && !upstream.Usable(resp.Msg) {
+					err = errors.New(dns.RcodeToString[resp.Msg.Rcode])
+				}
+				failed[i] = err
+			})
+		}
+		all.Wait()
+		for i, err := range failed {
+			if err != nil && !yield(r.upstreams[i].String(), err) {
+				return
+			}
+		}
+	}
+}
