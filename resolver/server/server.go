@@ -1,0 +1,204 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/mxglue/mxglue/cache/wire"
+)
+
+// Options are the server's settings. The zero value of a field means the default named beside it.
+type Options struct {
+	Listen         []netip.AddrPort // for UDP and TCP; port 0 draws one
+	Allow          []netip.Prefix   // the clients that are answered (loopback)
+	MaxWaiting     int              // the most queries waiting for an upstream (1024)
+	TCPConnections int              // the most TCP connections (256)
+	TCPPerClient   int              // the most TCP connections of one address (32)
+	Log            *slog.Logger     // (slog.Default)
+}
+
+// Server is to be made with its fields set, listens once and serves once.
+type Server struct {
+	Options
+	// Answer appends the reply to q if it has one at hand, and returns nil if not. It must not wait.
+	Answer func(dst []byte, q *wire.Query, now time.Time) []byte
+	// Resolve returns the reply to q, or nil for none. It may wait until ctx ends.
+	Resolve func(ctx context.Context, q *wire.Query) []byte
+
+	udp   []*udpSocket
+	tcp   []*net.TCPListener
+	slots chan struct{} // a place for each query that waits for an upstream
+
+	conns connTable
+	stats struct {
+		udp, tcp, dropped, malformed, refused, tcpRejected atomic.Uint64
+	}
+}
+
+// Listen opens the sockets. Errors name the address and say what would help.
+func (s *Server) Listen() error {
+	s.defaults()
+	for i, addr := range s.Options.Listen {
+		u, err := listenUDP(addr)
+		if err != nil {
+			return s.abandon(listenError("udp", addr, err))
+		}
+		s.udp = append(s.udp, u)
+		if addr.Port() == 0 { // the TCP listener shares the port that was drawn
+			addr = u.conn.LocalAddr().(*net.UDPAddr).AddrPort()
+			addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+			s.Options.Listen[i] = addr
+		}
+		t, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(addr))
+		if err != nil {
+			return s.abandon(listenError("tcp", addr, err))
+		}
+		s.tcp = append(s.tcp, t)
+	}
+	return nil
+}
+
+func (s *Server) defaults() {
+	if s.Allow == nil {
+		s.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	}
+	if s.MaxWaiting <= 0 {
+		s.MaxWaiting = 1024
+	}
+	if s.TCPConnections <= 0 {
+		s.TCPConnections = 256
+	}
+	if s.TCPPerClient <= 0 {
+		s.TCPPerClient = 32
+	}
+	if s.Log == nil {
+		s.Log = slog.Default()
+	}
+	s.slots = make(chan struct{}, s.MaxWaiting)
+	s.conns.byClient = make(map[netip.Addr]int)
+	s.conns.open = make(map[*net.TCPConn]struct{})
+}
+
+// abandon closes what was opened before err.
+func (s *Server) abandon(err error) error {
+	for _, u := range s.udp {
+		u.conn.Close()
+	}
+	for _, t := range s.tcp {
+		t.Close()
+	}
+	return err
+}
+
+// listenError says what an operator can do about a socket that does not open.
+func listenError(network string, addr netip.AddrPort, err error) error {
+	hint := ""
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		hint = fmt.Sprintf(": something else listens there (ss -lnp 'sport = :%d' shows what); stop it or set server.listen", addr.Port())
+	case errors.Is(err, syscall.EACCES):
+		hint = fmt.Sprintf(": port %d needs a privilege; grant CAP_NET_BIND_SERVICE or set server.listen to a port above 1023", addr.Port())
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		hint = fmt.Sprintf(": this host has no address %s; set server.listen to one it has", addr.Addr())
+	}
+	return fmt.Errorf("listen on %s %s%s: %w", network, addr, hint, err)
+}
+
+// drainTime is how long queries that wait for an upstream may go on after Serve's context has ended.
+const drainTime = 5 * time.Second
+
+// Serve answers until ctx ends, then takes no more queries, lets those that wait finish within five seconds, and closes
+// the sockets.
+func (s *Server) Serve(ctx context.Context) {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	var readers, waiting sync.WaitGroup
+	for _, u := range s.udp {
+		readers.Go(func() { s.serveUDP(work, u, &waiting) })
+	}
+	for _, t := range s.tcp {
+		readers.Go(func() { s.serveTCP(work, t, &waiting) })
+	}
+	<-ctx.Done()
+	for _, u := range s.udp {
+		u.conn.SetReadDeadline(time.Unix(1, 0)) // ends the reader; the socket still writes
+	}
+	for _, t := range s.tcp {
+		t.Close()
+	}
+	s.conns.stopReading()
+	readers.Wait()
+	end := time.AfterFunc(drainTime, cancel)
+	defer end.Stop()
+	waiting.Wait()
+	for _, u := range s.udp {
+		u.conn.Close()
+	}
+}
+
+// allowed says whether a client is answered.
+func (s *Server) allowed(client netip.Addr) bool {
+	for _, p := range s.Allow {
+		if p.Contains(client) {
+			return true
+		}
+	}
+	return false
+}
+
+// reply appends the reply to a message that needs no upstream: a cached answer or an error. It returns nil with resolve
+// set if the question has to be resolved, and nil without if nothing is to be sent.
+func (s *Server) reply(dst []byte, q *wire.Query, msg []byte, tcp bool, now time.Time) (out []byte, resolve bool) {
+	v := q.Parse(msg, tcp)
+	switch {
+	case v == wire.Drop:
+		s.stats.malformed.Add(1)
+		return nil, false
+	case !s.allowed(q.Client):
+		s.stats.refused.Add(1)
+		return wire.AppendError(dst, q, wire.RcodeRefused), false
+	case v == wire.FormErr:
+		s.stats.malformed.Add(1)
+		return wire.AppendError(dst, q, v.Rcode()), false
+	}
+	if tcp {
+		s.stats.tcp.Add(1)
+	} else {
+		s.stats.udp.Add(1)
+	}
+	if v != wire.Accept {
+		return wire.AppendError(dst, q, v.Rcode()), false
+	}
+	out = s.Answer(dst, q, now)
+	return out, out == nil
+}
+
+// enter takes a place among the queries that wait for an upstream; false if none is free.
+func (s *Server) enter() bool {
+	select {
+	case s.slots <- struct{}{}:
+		return true
+	default:
+		s.stats.dropped.Add(1)
+		return false
+	}
+}
+
+func (s *Server) leave() { <-s.slots }
+
+// Stats returns the counters since Listen.
+func (s *Server) Stats() Stats {
+	return Stats{
+		UDPQueries: s.stats.udp.Load(), TCPQueries: s.stats.tcp.Load(), Dropped: s.stats.dropped.Load(),
+		Malformed: s.stats.malformed.Load(), Refused: s.stats.refused.Load(),
+		TCPConnections: s.conns.count(), TCPRejected: s.stats.tcpRejected.Load(),
+	}
+}
