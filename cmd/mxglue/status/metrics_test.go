@@ -1,0 +1,77 @@
+package status
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+)
+
+func TestMetricsShowTheFigures(t *testing.T) {
+	lines := strings.Split(get(t, busy, "/metrics"), "\n")
+	for _, want := range []string{
+		`mxglue_build_info{version="1.2.3"} 1`,
+		`mxglue_server_queries_total{transport="udp"} 1.234567e+06`,
+		`mxglue_server_queries_total{transport="tcp"} 8`,
+		`mxglue_server_dropped_total 5`,
+		`mxglue_server_tcp_connections 4`,
+		`mxglue_cache_entries 321`,
+		`mxglue_cache_max_entries 100000`,
+		`mxglue_cache_hits_total 900`,
+		`mxglue_cache_glue_hits_total 210`,
+		`mxglue_cache_glue_refused_total{reason="contradicts"} 35`,
+		`mxglue_resolver_in_flight 11`,
+		`mxglue_resolver_bundle_skipped_total{reason="rate"} 45`,
+		`mxglue_upstream_queries_total{upstream="udp://192.0.2.1:53"} 40`,
+		`mxglue_upstream_rtt_seconds{upstream="tcp://[2001:db8::1]:53"} 0.02`,
+		`mxglue_upstream_failing{upstream="udp://192.0.2.1:53"} 1`,
+		`mxglue_upstream_failing{upstream="tcp://[2001:db8::1]:53"} 0`,
+		`mxglue_saved_queries_total 430`,
+		`mxglue_saved_wait_seconds_total 21.5505`,
+	} {
+		if !slices.Contains(lines, want) {
+			t.Errorf("no line %s", want)
+		}
+	}
+	for _, prefix := range []string{"go_goroutines ", "process_open_fds "} {
+		if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, prefix) }) {
+			t.Errorf("no metric %s", prefix)
+		}
+	}
+}
+
+// The conventions of https://prometheus.io/docs/practices/naming/.
+func TestMetricsAreNamedByTheConventions(t *testing.T) {
+	problems, err := promlint.New(strings.NewReader(get(t, busy, "/metrics"))).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		if strings.HasPrefix(p.Metric, "mxglue_") {
+			t.Errorf("%s: %s", p.Metric, p.Text)
+		}
+	}
+}
+
+// A daemon that has done nothing shows its counters, at zero: an alert on one that is absent would be silent.
+func TestMetricsAreThereFromTheStart(t *testing.T) {
+	names := func(snapshot func() Snapshot) []string {
+		found := map[string]bool{}
+		for line := range strings.Lines(get(t, snapshot, "/metrics")) {
+			name, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+			name, _, _ = strings.Cut(name, "{")
+			if strings.HasPrefix(name, "mxglue_") {
+				found[name] = true
+			}
+		}
+		return slices.Sorted(maps.Keys(found))
+	}
+	want := slices.DeleteFunc(names(busy), func(name string) bool { // these have one per reason, once there is one
+		return name == "mxglue_cache_glue_refused_total" || name == "mxglue_resolver_bundle_skipped_total"
+	})
+	if got := names(idle); !slices.Equal(got, want) {
+		t.Errorf("at the start there are %v, want %v", got, want)
+	}
+}
