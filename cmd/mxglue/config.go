@@ -1,0 +1,90 @@
+package main
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+)
+
+// Config is what config.yaml, the environment and the flags say, checked. Its sections and fields are those of
+// config.yaml, which describes them.
+type Config struct {
+	File string // the configuration file that was read; "" if there was none
+
+	Server struct {
+		Listen         []netip.AddrPort // at least one
+		Allow          []netip.Prefix   // at least one, without host bits
+		MaxWaiting     int
+		TCPConnections int
+		TCPPerClient   int
+	}
+	Cache struct {
+		Entries        int
+		Glue           string // trust, verify or ignore
+		GlueMaxTTL     time.Duration
+		GlueScope      string // client or all
+		GluePrivate    bool
+		NegativeMaxTTL time.Duration
+	}
+	Resolver struct {
+		Upstreams   []string // udp://ip:port or tcp://ip:port; empty: ask systemUpstreams
+		Bundle      bool
+		Timeout     time.Duration // the whole budget of one question
+		FirstTry    time.Duration // at most Timeout
+		MaxInflight int
+	}
+	SMTPProbe struct {
+		Port         uint16
+		HELO         string // "": the name of this host
+		AllowPrivate bool
+		Timeout      time.Duration // for one address, from connect to QUIT
+	}
+	Status struct {
+		Listen netip.AddrPort // the zero AddrPort: off
+	}
+	Log struct {
+		Level slog.Level
+	}
+}
+
+// A setting is one key of config.yaml.
+type setting struct {
+	key string
+	def any // the default, as config.yaml would say it
+	set setter
+}
+
+// settings is the table of all keys. Each setting writes into c.
+func (c *Config) settings() []setting {
+	server, cache, resolver, probe := &c.Server, &c.Cache, &c.Resolver, &c.SMTPProbe
+	loopback := []string{"127.0.0.0/8", "::1/128"}
+	return []setting{
+		{"server.listen", []string{"127.0.0.1:5300"}, list(&server.Listen, listenAddress(), 1)},
+		{"server.allow", loopback, list(&server.Allow, network(), 1)},
+		{"server.max_waiting", 1024, one(&server.MaxWaiting, number(1, 1_000_000))},
+		{"server.tcp_connections", 256, one(&server.TCPConnections, number(1, 65535))},
+		{"server.tcp_per_client", 32, one(&server.TCPPerClient, number(1, 65535))},
+
+		{"cache.entries", 100_000, one(&cache.Entries, number(1, 100_000_000))},
+		{"cache.glue", "trust", one(&cache.Glue, word("trust", "verify", "ignore"))},
+		{"cache.glue_max_ttl", "300s", one(&cache.GlueMaxTTL, duration(time.Second, 24*time.Hour))},
+		{"cache.glue_scope", "client", one(&cache.GlueScope, word("client", "all"))},
+		{"cache.glue_private", false, one(&cache.GluePrivate, boolean())},
+		// RFC 2308 §5: values of more than a day have been found to be problematic.
+		{"cache.negative_max_ttl", "1h", one(&cache.NegativeMaxTTL, duration(time.Second, 24*time.Hour))},
+
+		{"resolver.upstreams", []string{}, list(&resolver.Upstreams, upstreamAddress(), 0)},
+		{"resolver.bundle", true, one(&resolver.Bundle, boolean())},
+		{"resolver.timeout", "4s", one(&resolver.Timeout, duration(100*time.Millisecond, time.Minute))},
+		{"resolver.first_try", "1500ms", one(&resolver.FirstTry, duration(10*time.Millisecond, time.Minute))},
+		{"resolver.max_inflight", 512, one(&resolver.MaxInflight, number(1, 32768))},
+
+		{"smtpprobe.port", 25, one(&probe.Port, number[uint16](1, 65535))},
+		{"smtpprobe.helo", "", one(&probe.HELO, heloName())},
+		{"smtpprobe.allow_private", false, one(&probe.AllowPrivate, boolean())},
+		{"smtpprobe.timeout", "90s", one(&probe.Timeout, duration(time.Second, time.Hour))},
+
+		{"status.listen", "127.0.0.1:8053", one(&c.Status.Listen, orEmpty(listenAddress()))},
+		{"log.level", "info", one(&c.Log.Level, logLevel())},
+	}
+}

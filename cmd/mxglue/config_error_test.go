@@ -1,0 +1,194 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestBadValuesNameKeyValueSourceAndWhatIsRight(t *testing.T) {
+	const f = "config.yaml: "
+	for text, want := range map[string]string{
+		"cache: {glue: trusted}":                          f + `cache.glue: "trusted" is not one of trust, verify, ignore`,
+		"cache: {glue: [trust]}":                          f + `cache.glue: "[trust]" is not one of trust, verify, ignore`,
+		"cache: {entries: many}":                          f + `cache.entries: "many" is not a number from 1 to 100000000`,
+		"cache: {entries: 0}":                             f + `cache.entries: "0" is not a number from 1 to 100000000`,
+		"cache: {entries: 1.5}":                           f + `cache.entries: "1.5" is not a number from 1 to 100000000`,
+		"cache: {glue_max_ttl: 300}":                      f + `cache.glue_max_ttl: "300" is not a duration from 1s to 24h, written with its unit (1500ms, 4s, 5m, 1h)`,
+		"cache: {glue_private: maybe}":                    f + `cache.glue_private: "maybe" is not true or false`,
+		"cache: {entries: }":                              f + `cache.entries: has no value; write one, or delete the line for the default`,
+		"cache: 5":                                        f + `cache: "5" is not a section of keys`,
+		"server: {listen: [localhost:53]}":                f + `server.listen: "localhost:53" is not an address and port such as 127.0.0.1:53, "[::1]:53" or 0.0.0.0:53`,
+		"server: {listen: 127.0.0.1}":                     f + `server.listen: "127.0.0.1" is not an address and port such as 127.0.0.1:53, "[::1]:53" or 0.0.0.0:53`,
+		"server: {listen: []}":                            f + `server.listen: is empty; it needs at least one, and each an address and port such as 127.0.0.1:53, "[::1]:53" or 0.0.0.0:53`,
+		"server: {listen: ['127.0.0.1:5','127.0.0.1:5']}": f + `server.listen: "127.0.0.1:5" is listed twice`,
+		"server: {allow: [10.0.0.1/8]}":                   f + `server.allow: "10.0.0.1/8" is not a network such as 192.0.2.0/24 or 2001:db8::/32 without host bits, or an address`,
+		"resolver: {upstreams: [dns.example]}":            f + `resolver.upstreams: "dns.example" is not an IP address with or without port, udp://IP:PORT or tcp://IP:PORT`,
+		"resolver: {timeout: 1s}":                         `default: resolver.first_try: "1.5s" is longer than resolver.timeout, 1s`,
+		"smtpprobe: {port: 65536}":                        f + `smtpprobe.port: "65536" is not a number from 1 to 65535`,
+		`smtpprobe: {helo: "a\r\nMAIL FROM:<>"}`:          f + `smtpprobe.helo: "a\r\nMAIL FROM:<>" is not a host name such as mail.example.com or an address literal such as [192.0.2.1] or [IPv6:2001:db8::1]`,
+		"status: {listen: ':8053'}":                       f + `status.listen: ":8053" is not an address and port such as 127.0.0.1:53, "[::1]:53" or 0.0.0.0:53 (or "" for none)`,
+		"status: {listen: 127.0.0.1:5300}":                f + `status.listen: "127.0.0.1:5300" is taken by server.listen; choose another port`,
+		"log: {level: INFO+2}":                            f + `log.level: "INFO+2" is not one of debug, info, warn, error`,
+	} {
+		t.Run(text, func(t *testing.T) {
+			_, err := load(t, text)
+			wantErrors(t, err, want)
+		})
+	}
+}
+
+func TestUnknownKeysAreNamedAndTheNearestKnownOneSuggested(t *testing.T) {
+	for text, want := range map[string]string{
+		"cache: {gleu: trust}":                       `config.yaml: cache.gleu: no such key; did you mean cache.glue?`,
+		"chace: {glue: trust}":                       `config.yaml: chace.glue: no such key; did you mean cache.glue?`,
+		"server: {glue_scope: all}":                  `config.yaml: server.glue_scope: no such key; did you mean cache.glue_scope?`,
+		"upstreams: [192.0.2.1]":                     `config.yaml: upstreams: no such key; did you mean resolver.upstreams?`,
+		"database: {password: xyz}":                  `config.yaml: database.password: no such key; config.yaml of the distribution lists them all`,
+		"Cache: {glue: ignore}\ncache: {Entries: 9}": "config.yaml: Cache: keys are written in lower case\nconfig.yaml: cache.Entries: keys are written in lower case",
+		"\"a\\nb\": 1":                               `config.yaml: "a\nb": no such key; config.yaml of the distribution lists them all`,
+		"cache: {glue: {mode: a}}":                   `config.yaml: cache.glue: "map[mode:a]" is not one of trust, verify, ignore`,
+	} {
+		t.Run(text, func(t *testing.T) {
+			_, err := load(t, text)
+			wantErrors(t, err, strings.Split(want, "\n")...)
+		})
+	}
+}
+
+func TestAllProblemsAtOnce(t *testing.T) {
+	t.Setenv("MXGLUE_CACHE_ENTRIES", "lots")
+	t.Setenv("MXGLUE_CACHE_GLEU", "trust")
+	t.Setenv("MXGLUE_SERVICE_HOST", "10.0.0.1") // Kubernetes sets these for a service named mxglue
+	t.Setenv("MXGLUE_PORT_53_UDP", "udp://10.0.0.1:53")
+	_, err := load(t, "server:\n  listn: x\n  allow: [all, none]\nsmtpprobe:\n  port: 0\n", "--log-level", "loud", "--bundle=2")
+	wantErrors(t, err,
+		`config.yaml: server.listn: no such key; did you mean server.listen?`,
+		`environment MXGLUE_CACHE_GLEU: no such variable; did you mean MXGLUE_CACHE_GLUE?`,
+		`config.yaml: server.allow: "all" is not a network such as 192.0.2.0/24 or 2001:db8::/32 without host bits, or an address`,
+		`config.yaml: server.allow: "none" is not a network such as 192.0.2.0/24 or 2001:db8::/32 without host bits, or an address`,
+		`environment MXGLUE_CACHE_ENTRIES: cache.entries: "lots" is not a number from 1 to 100000000`,
+		`flag --bundle: resolver.bundle: "2" is not true or false`,
+		`config.yaml: smtpprobe.port: "0" is not a number from 1 to 65535`,
+		`flag --log-level: log.level: "loud" is not one of debug, info, warn, error`,
+	)
+}
+
+// One line, with the file and the line in it.
+func TestBrokenYAML(t *testing.T) {
+	for _, text := range []string{
+		"cache:\n  glue: [trust\n",
+		"cache:\n  glue: trust\n  glue: verify\n",
+		"cache:\n\tglue: trust\n",
+		"- a\n- b\n",
+		"server:\n  listen: [::1]:53\n",
+	} {
+		_, err := load(t, text)
+		if err == nil {
+			t.Errorf("%q: no error", text)
+			continue
+		}
+		if got := err.Error(); !strings.HasPrefix(got, "config.yaml: is not YAML: line ") || strings.Contains(got, "\n") {
+			t.Errorf("%q: error %q, want one line that names file and line", text, got)
+		}
+	}
+}
+
+func TestUpstreamForms(t *testing.T) {
+	for text, want := range map[string]string{
+		"192.0.2.1":             "udp://192.0.2.1:53",
+		"192.0.2.1:5353":        "udp://192.0.2.1:5353",
+		"2001:db8::1":           "udp://[2001:db8::1]:53",
+		"[2001:db8::1]":         "udp://[2001:db8::1]:53",
+		"[2001:db8::1]:5353":    "udp://[2001:db8::1]:5353",
+		"fe80::1%eth0":          "udp://[fe80::1%eth0]:53",
+		"::ffff:192.0.2.1":      "udp://192.0.2.1:53",
+		"udp://192.0.2.1:53":    "udp://192.0.2.1:53",
+		"tcp://[2001:db8::1]":   "tcp://[2001:db8::1]:53",
+		"tls://192.0.2.1":       "",
+		"https://192.0.2.1/dns": "",
+		"192.0.2.1:0":           "",
+		"192.0.2.1:65536":       "",
+		"0.0.0.0":               "",
+		"224.0.0.1":             "",
+		"[2001:db8::1":          "",
+		"resolver.example":      "",
+		"udp://":                "",
+	} {
+		got, ok := upstreamAddress().parse(text)
+		if !ok {
+			got = ""
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestHELONames(t *testing.T) {
+	for text, want := range map[string]bool{
+		"": true, "mx": true, "mail.example.com": true, "[192.0.2.1]": true, "[IPv6:2001:db8::1]": true,
+		"mail_1.example": false, "-a.example": false, "a..example": false, "a.example.": false, "a b": false, "a\r\nQUIT": false,
+		"[2001:db8::1]": false, "[IPv6:192.0.2.1]": false, "[IPv6:fe80::1%\r\nQUIT]": false, "[192.0.2.1": false,
+		strings.Repeat("a", 64): false,
+	} {
+		if _, ok := heloName().parse(text); ok != want {
+			t.Errorf("%q is accepted: %v, want %v", text, ok, want)
+		}
+	}
+}
+
+// To ask one's own listener would go round for ever.
+func TestUpstreamThatIsOurOwnListener(t *testing.T) {
+	_, err := load(t, "", "--upstream", "192.0.2.1", "--upstream", "127.0.0.1:5300")
+	wantErrors(t, err, `flag --upstream: resolver.upstreams: "udp://127.0.0.1:5300" is our own listener 127.0.0.1:5300 (server.listen): a loop`)
+	_, err = load(t, "server: {listen: 0.0.0.0:53}", "--upstream", "tcp://127.0.0.9")
+	wantErrors(t, err, `flag --upstream: resolver.upstreams: "tcp://127.0.0.9:53" is our own listener 0.0.0.0:53 (server.listen): a loop`)
+	if _, err := load(t, "", "--upstream", "127.0.0.1:53", "--upstream", "127.0.0.2:5300"); err != nil {
+		t.Errorf("another port and another loopback address: %v", err)
+	}
+	if _, err := loadWith(t, checkFlags, "--upstream", "127.0.0.1:5300"); err != nil {
+		t.Errorf("mxglue check through the daemon: %v", err)
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	for _, seed := range []string{
+		"", "cache:\n  glue: trust\n", "cache: 5", "cache: {glue: {a: {b: c}}}", "server: {listen: [127.0.0.1:53, [1, 2]]}",
+		"a: &a [*a]", "a: &a {b: *a}", "? [x]\n: y", "1: {2: 3}", "true: ~", "'': {'': ''}", "'.': {'.': 1}", "\"a\\nb\": {C: 1}", "cache.glue: verify",
+		"Cache: {GLUE: verify}\ncache: {glue: ignore}", "log: {level: !!binary aGk=}", "log: {level: 2001-01-01}", "---\n...\n---\n",
+		"cache: {entries: 0x10}", "cache: {entries: .inf}", "<<: {cache: {glue: trust}}", "server: {allow: '0.0.0.0/0, ::/0'}",
+		"resolver: {upstreams: ['[fe80::1%a]:1', 'tcp://1.2.3.4'], timeout: 1s, first_try: 900ms}", "smtpprobe: {helo: '[IPv6:::]'}",
+	} {
+		f.Add(seed)
+	}
+	file := filepath.Join(f.TempDir(), "config.yaml")
+	f.Fuzz(func(t *testing.T, text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := loadWith(t, serveFlags, "--config", file)
+		if err != nil {
+			var bad ConfigError
+			if !errors.As(err, &bad) || len(bad) == 0 {
+				t.Fatalf("%#v is no ConfigError", err)
+			}
+			for _, problem := range bad {
+				if problem.Source == "" || problem.Text == "" || strings.ContainsAny(problem.String(), "\r\n") {
+					t.Errorf("%q is not one line that says where and what", problem)
+				}
+			}
+			return
+		}
+		if len(c.Server.Listen) == 0 || len(c.Server.Allow) == 0 || c.Cache.Entries < 1 || c.Resolver.FirstTry > c.Resolver.Timeout {
+			t.Errorf("accepted: %+v", c)
+		}
+		for _, upstream := range c.Resolver.Upstreams {
+			if !upstreamAddrPort(upstream).IsValid() {
+				t.Errorf("accepted upstream %q", upstream)
+			}
+		}
+	})
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// The flags that stand for a key of config.yaml.
+var configFlags = []struct{ name, key, usage string }{
+	{"listen", "server.listen", "answer DNS on `ADDR:PORT`, over UDP and TCP (repeatable)"},
+	{"upstream", "resolver.upstreams", "ask the resolver at `IP[:PORT]`, udp://IP:PORT or tcp://IP:PORT (repeatable; none: /etc/resolv.conf)"},
+	{"status", "status.listen", "`ADDR:PORT` of the status page; \"\" for none"},
+	{"glue", "cache.glue", "what the additional section of an MX answer is good for: `trust`, verify or ignore"},
+	{"bundle", "resolver.bundle", "ask for the addresses of MX hosts before the mail server does: `true` or false"},
+	{"log-level", "log.level", "least important `LEVEL` to log: debug, info, warn or error"},
+	{"port", "smtpprobe.port", "TCP `PORT` to connect to"},
+	{"allow-private", "smtpprobe.allow_private", "connect to private and loopback addresses too: `true` or false"},
+	{"timeout", "smtpprobe.timeout", "`DURATION` for everything with one address, such as 90s"},
+}
+
+// serveFlags registers the flags of mxglue serve. loadConfig reads them.
+func serveFlags(cmd *cobra.Command) {
+	registerFlags(cmd, "listen", "upstream", "status", "glue", "bundle", "log-level")
+}
+
+// checkFlags registers the flags of mxglue check that belong to the configuration. loadConfig reads them.
+func checkFlags(cmd *cobra.Command) {
+	registerFlags(cmd, "upstream", "glue", "bundle", "log-level", "port", "allow-private", "timeout")
+}
+
+// statsFlags registers the flags of mxglue stats that belong to the configuration. loadConfig reads them.
+func statsFlags(cmd *cobra.Command) {
+	registerFlags(cmd, "status")
+}
+
+// registerFlags registers --config and the named flags. They are strings even for a number: the settings check them, so
+// that a bad value reads the same wherever it stands.
+func registerFlags(cmd *cobra.Command, names ...string) {
+	flags := cmd.Flags()
+	flags.String("config", "", "read the configuration from `FILE` (else ./config.yaml, else /etc/mxglue/config.yaml)")
+	defaults := map[string]any{}
+	for _, k := range new(Config).settings() {
+		defaults[k.key] = k.def
+	}
+	for _, name := range names {
+		for _, f := range configFlags {
+			if f.name != name {
+				continue
+			}
+			switch def := defaults[f.key].(type) {
+			case []string:
+				flags.StringArray(name, def, f.usage)
+			case bool:
+				flags.String(name, fmt.Sprint(def), f.usage)
+				flags.Lookup(name).NoOptDefVal = "true"
+			default:
+				flags.String(name, fmt.Sprint(def), f.usage)
+			}
+		}
+	}
+}

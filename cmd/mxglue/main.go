@@ -1,0 +1,105 @@
+// Command mxglue is the nameserver that a mail server points at, and the tester of its MX hosts.
+//
+// main.go has the commands and their exit codes, one file per command what it does, wire.go builds the parts that
+// commands share, config*.go reads config.yaml.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+// The exit codes of all commands but check, whose codes are its verdicts.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitConfig = 2
+)
+
+// exitError is an error with an exit code of its own. Its text may be empty: then everything has been said.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e exitError) Unwrap() error { return e.err }
+
+// run executes the command line and returns the exit code.
+func run(ctx context.Context, args []string) int {
+	root := &cobra.Command{
+		Use:   "mxglue",
+		Short: "The nameserver that a mail server points at, and the tester of its MX hosts",
+		Long: "mxglue answers DNS for a mail server on this host. It asks your resolver, and when an MX answer passes it\n" +
+			"has the addresses of all its hosts at hand before the mail server asks for them one after the other.\n" +
+			"mxglue check tells which MX hosts of a domain greet with 220.",
+		Version:       version(),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetArgs(args)
+	root.AddCommand(serveCommand(), checkCommand(), statsCommand())
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return exitError{exitConfig, fmt.Errorf("%w (see mxglue %s --help)", err, cmd.Name())}
+	})
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitOK
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(os.Stderr, "mxglue:", text)
+	}
+	return exitCode(cmd, err)
+}
+
+// exitCode turns an error into the exit code. For check whatever keeps it from looking at the domain is unknown, as
+// monitoring systems understand it, and never critical.
+func exitCode(cmd *cobra.Command, err error) int {
+	var own exitError
+	var config ConfigError
+	switch {
+	case errors.As(err, &own) && (own.err == nil || cmd.Name() != "check"):
+		return own.code
+	case cmd.Name() == "check":
+		return exitUnknown
+	case errors.As(err, &config), !cmd.HasParent(): // the root has no work that could fail: it was not understood
+		return exitConfig
+	}
+	return exitFailed
+}
+
+// version is the module's version from the build, or the commit it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return "devel-" + s.Value[:12]
+		}
+	}
+	return "devel"
+}
