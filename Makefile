@@ -1,0 +1,39 @@
+.DEFAULT_GOAL := help
+.PHONY: help build test race fuzz bench e2e lint check
+
+FUZZTIME ?= 10s
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build the static binary ./mxglue
+	CGO_ENABLED=0 go build -trimpath -o mxglue ./cmd/mxglue
+
+test: ## the tests
+	go test ./...
+
+race: ## the tests under the race detector
+	go test -race ./...
+
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	@set -e; for pkg in $$(go list ./...); do \
+	  for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; \
+	done
+
+bench: ## the benchmarks, with allocations, ready for benchstat
+	go test -run '^$$' -bench . -benchmem ./...
+
+e2e: ## the binary with a real Postfix and a real Unbound in a network namespace (root; .ci/run installs them)
+	go test -count=1 -v -tags e2e ./cmd/mxglue/e2e/...
+
+lint: ## gofmt, vet, staticcheck, go.mod in order
+	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
+	go vet ./...
+	go vet -tags e2e ./cmd/mxglue/e2e/...
+	go tool staticcheck ./...
+	go tool staticcheck -tags e2e ./cmd/mxglue/e2e/...
+	go mod tidy -diff
+
+check: lint race ## what has to be green before a commit: lint and race
