@@ -1,0 +1,105 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// The verdict on each kind of domain is the exit code, and the last line says who takes the mail now.
+func TestCheck(t *testing.T) {
+	startUnbound(t)
+	startSinks(t)
+	for _, test := range []struct {
+		args     []string
+		code     int
+		mention  []string // somewhere in the output
+		lastLine string   // in its last line
+	}{
+		{[]string{"three.example"}, 0, []string{"mx1.three.example", "mx3.three.example", "220"}, "mx1.three.example takes the mail now"},
+		{[]string{"user@three.example"}, 0, nil, "mx1.three.example takes the mail now"},
+		{[]string{"hosted.example"}, 0, nil, "in1.hoster.example takes the mail now"},
+		{[]string{"half.example"}, 1, []string{"mx1.half.example", "refused"}, "mx2.half.example takes the mail now"},
+		{[]string{"--first", "three.example"}, 0, []string{"skipped"}, "mx1.three.example takes the mail now"},
+		{[]string{"down.example"}, 2, []string{"mx1.down.example", "mx2.down.example", "refused"}, "Nobody takes mail"},
+		{[]string{"null.example"}, 0, []string{"null.example"}, "Nobody takes mail"},
+		{[]string{"implicit.example"}, 0, nil, "implicit.example takes the mail now"},
+		{[]string{"missing.example"}, 2, []string{"missing.example"}, "Nobody takes mail"},
+		{[]string{"three.example", "half.example"}, 1, []string{"three.example", "mx1.half.example"}, ""},
+		{[]string{"down.example", "three.example"}, 2, []string{"mx1.down.example", "mx1.three.example"}, ""},
+	} {
+		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
+			r := check(t, test.args...)
+			if r.code != test.code {
+				t.Errorf("exit code %d, want %d:\n%s%s", r.code, test.code, r.stdout, r.stderr)
+			}
+			mentions(t, "the output", r.stdout, test.mention...)
+			lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
+			mentions(t, "the last line", lines[len(lines)-1], test.lastLine)
+		})
+	}
+}
+
+// An upstream that is not there is our trouble, not the domain's.
+func TestCheckUpstreamDead(t *testing.T) {
+	r := check(t, "three.example") // no Unbound runs
+	if r.code != 3 {
+		t.Errorf("exit code %d, want 3 (unknown):\n%s%s", r.code, r.stdout, r.stderr)
+	}
+}
+
+// A program reads what a person reads: which exchanger said what, and who takes the mail.
+func TestCheckJSON(t *testing.T) {
+	startUnbound(t)
+	startSink(t, "mx2.half.example", "10.77.0.12")
+	r := check(t, "--json", "half.example")
+	if r.code != 1 {
+		t.Errorf("exit code %d, want 1:\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	var half report
+	if err := json.Unmarshal([]byte(r.stdout), &half); err != nil {
+		t.Fatalf("%v:\n%s", err, r.stdout)
+	}
+	if half.TakesMail == nil || bare(*half.TakesMail) != "mx2.half.example" {
+		t.Errorf("takes_mail is not mx2.half.example:\n%s", r.stdout)
+	}
+	if bare(half.Domain) != "half.example" || half.Verdict != "warning" || len(half.MX) != 2 {
+		t.Fatalf("domain %q, verdict %q, %d MX; want half.example, warning, 2:\n%s", half.Domain, half.Verdict, len(half.MX), r.stdout)
+	}
+	for i, want := range []struct {
+		exchanger, address, verdict string
+		preference                  uint16
+		code                        int
+	}{
+		{"mx1.half.example", "10.77.0.21", "refused", 10, 0},
+		{"mx2.half.example", "10.77.0.12", "ok", 20, 220},
+	} {
+		mx := half.MX[i]
+		if bare(mx.Exchanger) != want.exchanger || mx.Preference == nil || *mx.Preference != want.preference || len(mx.Attempts) != 1 {
+			t.Errorf("mx[%d] is not %s with preference %d and one attempt:\n%s", i, want.exchanger, want.preference, r.stdout)
+			continue
+		}
+		a := mx.Attempts[0]
+		if a.Address != want.address || a.Port != 25 || a.Verdict != want.verdict || a.Code != want.code {
+			t.Errorf("%s: %s:%d %s %d, want %s:25 %s %d", want.exchanger, a.Address, a.Port, a.Verdict, a.Code, want.address, want.verdict, want.code)
+		}
+		if a.Source != "bundle" && a.Source != "upstream" && a.Source != "cache" {
+			t.Errorf("%s: source %q, want bundle, cache or upstream", want.exchanger, a.Source)
+		}
+		if a.MS == nil || a.MS.Connect == nil {
+			t.Errorf("%s: no ms.connect:\n%s", want.exchanger, r.stdout)
+		}
+	}
+	mentions(t, "the greeting", half.MX[1].Attempts[0].Greeting, "mx2.half.example")
+
+	r = check(t, "--json", "down.example")
+	var down report
+	if err := json.Unmarshal([]byte(r.stdout), &down); err != nil {
+		t.Fatalf("%v:\n%s", err, r.stdout)
+	}
+	if !strings.Contains(r.stdout, `"takes_mail"`) || down.TakesMail != nil || r.code != 2 {
+		t.Errorf("exit code %d, takes_mail %v; want 2, null:\n%s", r.code, down.TakesMail, r.stdout)
+	}
+}
