@@ -265,3 +265,47 @@ func TestTimeIsUp(t *testing.T) {
 		}
 	}
 }
+
+// slowConn takes its time to end a reading.
+type slowConn struct{ net.Conn }
+
+func (c slowConn) SetReadDeadline(at time.Time) error {
+	err := c.Conn.SetReadDeadline(at)
+	if at.Before(time.Now()) {
+		time.Sleep(time.Second / 2) // the bubble's clock
+		err = c.Conn.SetReadDeadline(at)
+	}
+	return err
+}
+
+// What ends the reading of one reply must not end that of the next: QUIT has its own second.
+func TestCutEndsOneReadingOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, peer := net.Pipe()
+		defer peer.Close()
+		go attend(peer, "220 mx")
+		s := &session{conn: slowConn{client}, replies: newReplyReader(client), attempt: &Attempt{}}
+		ctx, cancel := context.WithCancel(t.Context())
+		if _, err := s.read(ctx, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(time.Second, cancel)
+		if _, err := s.read(ctx, time.Minute); !isTimeout(err) {
+			t.Errorf("cut: %v", err)
+		}
+		start := time.Now()
+		if _, err := s.read(context.WithoutCancel(ctx), time.Second); !isTimeout(err) || time.Since(start) != time.Second {
+			t.Errorf("%v after %v, want a second's patience", err, time.Since(start))
+		}
+	})
+}
+
+func TestConnectTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		p := &Prober{Exchange: zone(t, "d.example. A 11.0.0.1"), Dial: (&network{peers: map[string]string{"11.0.0.1": "filtered"}}).dial}
+		if r := p.Probe(t.Context(), "d.example"); r.MX[0].Verdict != TimeoutConnect || time.Since(start) != 10*time.Second {
+			t.Errorf("%s after %v, want 10 s", summary(r), time.Since(start))
+		}
+	})
+}

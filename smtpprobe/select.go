@@ -76,7 +76,7 @@ func (r *run) order(records []*dns.MX) []Exchanger {
 	// "the SMTP sender MUST randomize them to spread the load", RFC 5321 5.1; the sort is stable.
 	r.shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	slices.SortStableFunc(all, func(a, b Exchanger) int { return cmp.Compare(a.Preference, b.Preference) })
-	if len(all) > maxExchangers {
+	if len(all) > maxExchangers { // a warning, not a status: else a domain with more could never be ok
 		r.warn("%s has %d exchangers: only %d, of the best preference, were tried.", r.report.Domain, len(all), maxExchangers)
 		all = all[:maxExchangers]
 	}
