@@ -21,9 +21,10 @@ func (c *Cache) Answer(dst []byte, q *wire.Query, now time.Time) []byte {
 
 // Find returns the entry that answers q, or nil, and counts a hit or a miss.
 func (c *Cache) Find(q *wire.Query, now time.Time) *Entry {
-	e := c.find(q, c.since(now), true)
-	if e != nil {
-		c.wakeFor(e, q, c.since(now))
+	at := c.since(now)
+	e := c.find(q, at, true)
+	if e != nil && at < e.expires { // one that has ended is past waking
+		c.wakeFor(e, q, at)
 	}
 	return e
 }
@@ -48,22 +49,45 @@ func (c *Cache) find(q *wire.Query, at time.Duration, count bool) *Entry {
 	return e
 }
 
-// lookup goes down the ranks. expired says that only the lack of time kept an entry from answering.
+// lookup goes down the ranks: an answer, or an old one while upstream is known to fail, or glue, or the failure. expired
+// says that an answer was there and has ended.
 func (c *Cache) lookup(s *shard, hash uint64, key []byte, q *wire.Query, at time.Duration) (e *Entry, expired bool) {
-	for r := RankAnswer; ; r-- {
-		if e, ok := s.lru.Peek(slot(hash, r)); ok && e.isFor(hash, key) {
-			if at < e.expires {
-				if r != RankGlue || c.glueFits(e, q) {
-					return e, false
-				}
-			} else {
-				expired = true
-			}
-		}
-		if r == RankFailure {
-			return nil, expired
-		}
+	answer := s.get(hash, RankAnswer, key)
+	if answer != nil && (at < answer.expires || answer.inGrace(at)) {
+		return answer, false
 	}
+	failure := s.get(hash, RankFailure, key)
+	if failure != nil && at >= failure.expires {
+		failure = nil
+	}
+	if failure != nil && answer != nil && answer.staleFits(q, at) {
+		return answer, true
+	}
+	if glue := s.get(hash, RankGlue, key); glue != nil && at < glue.expires && c.glueFits(glue, q) {
+		return glue, false
+	}
+	return failure, answer != nil
+}
+
+// get returns the entry of a rank for the question in key, or nil.
+func (s *shard) get(hash uint64, r Rank, key []byte) *Entry {
+	if e, ok := s.lru.Peek(slot(hash, r)); ok && e.isFor(hash, key) {
+		return e
+	}
+	return nil
+}
+
+// renewGrace is how long an answer goes on while it is refreshed. A caching upstream counts down to the same end as we
+// do, so it is asked a second after that: then it has to ask, too, and what comes is fresh.
+const renewGrace = 3 * time.Second
+
+// inGrace says whether e has just ended and is being refreshed.
+func (e *Entry) inGrace(at time.Duration) bool { return at < e.expires+renewGrace && e.renews.Load() }
+
+// staleFits says whether e, which has ended, may be given to this client if upstream fails. What was authentic is not
+// given to one that would take it for authentic still: its signatures may have ended too.
+func (e *Entry) staleFits(q *wire.Query, at time.Duration) bool {
+	return at < e.stale && !(e.ad && (q.DO || q.AD()))
 }
 
 // isFor compares the whole question: a hash can collide.
@@ -90,20 +114,31 @@ func (st *hitStats) count(e *Entry, expired bool) {
 	case e.rank == RankGlue:
 		st.glueHits++
 		st.saved += e.origin.RTT
+	case expired && e.rank == RankAnswer:
+		st.stale++
 	case e.origin.By == ByBundle:
 		st.bundleHits++
 		st.saved += e.origin.RTT
 	}
+	e.hits++
 	st.hits++
 }
 
-// wakeFor calls Wake once if the entry's instant has come.
+// wakeFor calls Wake once for each reason whose instant has come.
 func (c *Cache) wakeFor(e *Entry, q *wire.Query, at time.Duration) {
-	w := &e.wake[b2i(q.DO)]
-	if due := w.Load(); due != 0 && int64(at) >= due && w.CompareAndSwap(due, 0) {
-		c.Wake(e, q.DO)
+	for _, why := range [2]Reason{bundleReason(q.DO), WakeRefresh} {
+		w := &e.wake[why]
+		if due := w.Load(); due != 0 && int64(at) >= due && w.CompareAndSwap(due, 0) && c.Wake != nil {
+			c.Wake(e, why)
+		}
 	}
 }
+
+// staleTTL is the TTL of an answer that has ended and is given because upstream fails, seconds (RFC 8767 §4).
+const staleTTL = 30
+
+// staleOptions say so to the client (RFC 8914 §4.4).
+var staleOptions = wire.EDE(wire.EDEStaleAnswer, "")
 
 // Append appends e as the reply to q: the longest prefix of the packed message that fits q.Limit and has not expired.
 // q must ask e's question.
@@ -112,11 +147,17 @@ func (c *Cache) Append(dst []byte, e *Entry, q *wire.Query, now time.Time) []byt
 	if !q.DO && e.plain != nil {
 		f = e.plain
 	}
+	at := c.since(now)
+	age := max(0, at-e.arrived) // now may have been read before the entry came
+	stale := at >= e.expires && at < e.stale && !e.inGrace(at)
+	options := e.options
+	if stale {
+		options = staleOptions
+	}
 	room := q.Limit
 	if q.EDNS {
-		room -= wire.OPTLen
+		room -= wire.OPTLen + len(options)
 	}
-	age := c.since(now) - e.arrived
 	cut := f.cut(room, age)
 
 	n := len(dst)
@@ -135,10 +176,14 @@ func (c *Cache) Append(dst []byte, e *Entry, q *wire.Query, now time.Time) []byt
 	binary.BigEndian.PutUint16(msg[8:], cut.counts[1])
 	binary.BigEndian.PutUint16(msg[10:], cut.counts[2])
 	copy(msg[wire.HeaderLen:], q.Name())
-	f.ageTTLs(msg, uint32(age/time.Second))
+	if stale {
+		f.setTTLs(msg, staleTTL)
+	} else {
+		f.ageTTLs(msg, uint32(age/time.Second))
+	}
 	if q.EDNS {
 		binary.BigEndian.PutUint16(msg[10:], cut.counts[2]+1)
-		dst = wire.AppendOPT(dst, q, 0)
+		dst = wire.AppendOPT(dst, q, 0, options)
 	}
 	return dst
 }
@@ -164,5 +209,15 @@ func (f *form) ageTTLs(msg []byte, age uint32) {
 		}
 		ttl := binary.BigEndian.Uint32(msg[off:])
 		binary.BigEndian.PutUint32(msg[off:], ttl-min(ttl, age))
+	}
+}
+
+// setTTLs makes every TTL in msg the same.
+func (f *form) setTTLs(msg []byte, ttl uint32) {
+	for _, off := range f.ttls {
+		if int(off) >= len(msg) {
+			return
+		}
+		binary.BigEndian.PutUint32(msg[off:], ttl)
 	}
 }

@@ -3,11 +3,8 @@ package cache
 import (
 	"hash/maphash"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 // GluePolicy says what becomes of the address records in the additional section of an MX response.
@@ -23,12 +20,16 @@ const (
 // Options are the cache's settings. The zero value of a field means the default named beside it.
 type Options struct {
 	Entries        int           // the most entries kept (100000)
+	Memory         int           // the most octets that entries take up, about (256 MiB)
 	Glue           GluePolicy    // (Trust)
 	GlueMaxTTL     time.Duration // the longest life of glue (300 s)
 	GlueForAll     bool          // glue answers every client, not only the one that was sent it
 	GluePrivate    bool          // glue may be RFC 1918, ULA and loopback addresses
 	NegativeMaxTTL time.Duration // the longest life of NXDOMAIN and NODATA (1 h)
+	MinTTL, MaxTTL time.Duration // bounds of the TTLs of answers; 0 is none, which is what RFC 1035 §3.2.1 means a TTL to be
 	Log            *slog.Logger  // (slog.Default)
+	// Configured says whether a name's answers are configured, so that no glue is taken for it. nil means none is.
+	Configured func(name string) bool
 }
 
 // maxShards bounds how many locks the entries are spread over; small caches have fewer, so that Entries stays exact.
@@ -40,9 +41,9 @@ const minPerShard = 256
 // Cache is safe for use by many goroutines.
 type Cache struct {
 	Options
-	// Wake, when set, is called for the first hit on an entry after an instant that SetWake named. It must not block.
-	// It is to be set before the first Answer.
-	Wake func(e *Entry, do bool)
+	// Wake is called for the first hit on an entry after an instant that SetWake named. It must not block. nil means
+	// that nobody listens. It is to be set before the first Answer.
+	Wake func(e *Entry, why Reason)
 
 	seed   maphash.Seed
 	start  time.Time
@@ -54,24 +55,13 @@ type Cache struct {
 	adSeen atomic.Bool
 }
 
-type shard struct {
-	mu    sync.Mutex
-	lru   *simplelru.LRU[uint64, *Entry]
-	stats hitStats
-	_     [64]byte // its own cache line: two cores count at once
-}
-
-// hitStats are the counters of the hot path, guarded by the shard's lock.
-type hitStats struct {
-	hits, misses, expired, evicted uint64
-	glueHits, bundleHits           uint64
-	saved                          time.Duration // the round trips that glue and bundle hits did not wait for
-}
-
 // New returns an empty cache. now is the instant that entries are aged from; later ones must come from the same clock.
 func New(o Options, now time.Time) *Cache {
 	if o.Entries <= 0 {
 		o.Entries = 100_000
+	}
+	if o.Memory <= 0 {
+		o.Memory = 256 << 20
 	}
 	if o.Glue == "" {
 		o.Glue = Trust
@@ -95,7 +85,7 @@ func New(o Options, now time.Time) *Cache {
 		if i < o.Entries%n {
 			size++
 		}
-		c.shards[i].lru, _ = simplelru.NewLRU[uint64, *Entry](size, nil) // errs on sizes below 1 only
+		c.shards[i].init(size, o.Memory/n)
 	}
 	c.claims.init(max(o.Entries/4, 16))
 	return c
@@ -107,24 +97,6 @@ func (c *Cache) shard(hash uint64) *shard { return &c.shards[hash>>58&c.mask] }
 // since turns an instant into the cache's own time, which entries keep: eight octets, monotonic, no pointer.
 func (c *Cache) since(now time.Time) time.Duration { return now.Sub(c.start) }
 
-// insert puts e at its rank; what held the place before is gone.
-func (c *Cache) insert(e *Entry) {
-	s := c.shard(e.hash)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.lru.Add(e.slot(), e) {
-		s.stats.evicted++
-	}
-}
-
-// remove takes the entry of a rank for a question away.
-func (c *Cache) remove(hash uint64, r Rank) {
-	s := c.shard(hash)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lru.Remove(slot(hash, r))
-}
-
 // SawAD tells the cache that an upstream validates: it has set AD.
 func (c *Cache) SawAD() {
 	if !c.adSeen.Load() {
@@ -132,25 +104,16 @@ func (c *Cache) SawAD() {
 	}
 }
 
-// SetWake asks for Wake to be called at the first hit after the given instant, by a client with or without DO.
-func (c *Cache) SetWake(e *Entry, do bool, at time.Time) {
-	e.wake[b2i(do)].Store(max(1, int64(c.since(at))))
+// SetWake asks for Wake to be called for that reason at the first hit after the given instant.
+func (c *Cache) SetWake(e *Entry, why Reason, at time.Time) {
+	e.wake[why].Store(max(1, int64(c.since(at))))
 }
 
 // Stats returns the counters since New.
 func (c *Cache) Stats() Stats {
 	st := Stats{Capacity: c.Entries}
 	for i := range c.shards {
-		s := &c.shards[i]
-		s.mu.Lock()
-		st.Entries += s.lru.Len()
-		st.Hits += s.stats.hits
-		st.Misses += s.stats.misses
-		st.Expired += s.stats.expired
-		st.Evicted += s.stats.evicted
-		st.GlueHits += s.stats.glueHits
-		st.BundleHits += s.stats.bundleHits
-		s.mu.Unlock()
+		c.shards[i].addTo(&st)
 	}
 	c.claims.stats(&st)
 	return st
@@ -165,11 +128,4 @@ func (c *Cache) Saved() (wait time.Duration) {
 		s.mu.Unlock()
 	}
 	return wait
-}
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

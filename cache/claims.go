@@ -101,7 +101,7 @@ func (c *Cache) settle(e *Entry, q dns.Question) {
 	if e.cd || (q.Qtype != dns.TypeA && q.Qtype != dns.TypeAAAA) {
 		return
 	}
-	c.remove(e.hash, RankGlue)
+	c.shard(e.hash).remove(e.hash, RankGlue)
 	if owner, yes := c.claims.differ(e.hash, e.set, e.arrived); yes {
 		c.Log.Warn("glue differs from the answer", "host", q.Name, "type", dns.TypeToString[q.Qtype],
 			"mx_owner", owner, "upstream", e.origin.Upstream)
@@ -135,4 +135,10 @@ func (c *Cache) addressSet(m *dns.Msg, end string) uint64 {
 		return 0
 	}
 	return c.setHash(keep(m.Answer, func(t uint16) bool { return t == q.Qtype }))
+}
+
+func (cs *claims) forget(hash uint64) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.lru.Remove(hash)
 }

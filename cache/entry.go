@@ -26,9 +26,10 @@ type By uint8
 
 // Who has questions asked.
 const (
-	ByClient By = iota // a client over DNS
-	ByProber           // the MX tester
-	ByBundle           // the bundle of an MX answer, ahead of the client
+	ByClient  By = iota // a client over DNS
+	ByProber            // the MX tester
+	ByBundle            // the bundle of an MX answer, ahead of the client
+	ByRefresh           // the refresh of an answer that is asked for often
 )
 
 // Origin says where a response came from, and for whom it was asked.
@@ -42,23 +43,44 @@ type Origin struct {
 	RTT      time.Duration // the upstream's smoothed round trip
 }
 
-// Entry is one packed reply. It is immutable, but for wake.
+// Entry is one packed reply. It is immutable, but for wake, renews and hits.
 type Entry struct {
 	hash    uint64 // of the key
 	arrived time.Duration
 	expires time.Duration
-	full    form  // for clients with DO
-	plain   *form // for clients without, nil where it is the same
-	ad      bool  // the upstream set AD
-	cd      bool  // asked with CD: answers CD queries only
+	stale   time.Duration // until when it may be given if upstream fails (RFC 8767); 0 is never
+	full    form          // for clients with DO
+	plain   *form         // for clients without, nil where it is the same
+	ad      bool          // the upstream set AD
+	cd      bool          // asked with CD: answers CD queries only
 	rank    Rank
 	set     uint64 // of an A or AAAA entry: setHash of its addresses, see promote.go
 	origin  Origin
-	wake    [2]wakeClock // for clients without and with DO
+	options []byte       // of a failure: EDNS options that say why
+	wake    [3]wakeClock // by Reason
+	renews  atomic.Bool  // a refresh is under way: it may be given for the grace beyond its end
+	hits    uint32       // guarded by the shard's lock; halved when a newer entry takes the place
 }
 
 // wakeClock is an instant in the cache's time; 0 is never.
 type wakeClock struct{ atomic.Int64 }
+
+// Reason says why an entry wakes the resolver.
+type Reason uint8
+
+// The reasons.
+const (
+	WakeBundle   Reason = iota // an MX answer was given, and addresses of its hosts have ended
+	WakeBundleDO               // the same, to a client with DO
+	WakeRefresh                // the answer is asked for still, and is about to end
+)
+
+func bundleReason(do bool) Reason {
+	if do {
+		return WakeBundleDO
+	}
+	return WakeBundle
+}
 
 // slot returns the key under which the LRU keeps an entry of a rank.
 func slot(hash uint64, r Rank) uint64 { return hash ^ uint64(r)*0x9e3779b97f4a7c15>>8 }
@@ -76,6 +98,18 @@ func (e *Entry) By() By { return e.origin.By }
 
 // Client returns whom the question was asked for; the zero Addr is mxglue itself.
 func (e *Entry) Client() netip.Addr { return e.origin.Client }
+
+// Name returns the question's name, in lower case.
+func (e *Entry) Name() string {
+	name, _, _ := dns.UnpackDomainName(e.full.msg, wire.HeaderLen)
+	return name
+}
+
+// Type returns the question's type.
+func (e *Entry) Type() uint16 {
+	q := e.question()
+	return uint16(q[len(q)-4])<<8 | uint16(q[len(q)-3])
+}
 
 // Rcode returns the reply's RCODE.
 func (e *Entry) Rcode() int { return int(wire.Flags(e.full.msg) & 0xf) }

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"strings"
 	"time"
 
 	"github.com/miekg/dns"
@@ -15,6 +16,47 @@ const failureTTL = 5 * time.Second
 // server repeats at once, and those repeats are what this saves).
 const noSOATTL = 5 * time.Second
 
+// staleFor is how long after its end an answer may be given while upstream fails (RFC 8767 §5 recommends 1 to 3 days).
+const staleFor = 24 * time.Hour
+
+// refreshPart is the part of an answer's life, at its end, in which a hit shows that it is asked for still.
+const refreshPart = 10
+
+// staleable says whether an old answer is better than none: the mail servers of a domain and their addresses seldom move.
+// Never what decides over mail in itself: TLSA records, and the lists that answer with loopback addresses (RFC 5782);
+// an NXDOMAIN is neither, since on a list it means "not listed".
+func staleable(m *dns.Msg) bool {
+	q := m.Question[0]
+	if m.Rcode != dns.RcodeSuccess || (q.Qtype != dns.TypeA && q.Qtype != dns.TypeAAAA && q.Qtype != dns.TypeMX) {
+		return false
+	}
+	for _, rr := range m.Answer {
+		if a := addressOf(rr); a.IsLoopback() {
+			return false
+		}
+	}
+	return !isListName(q.Name)
+}
+
+// isListName says whether a name asks a list about an address: four numbers or thirty-two nibbles first (RFC 5782 §2.1).
+func isListName(name string) bool {
+	labels := dns.SplitDomainName(name)
+	if len(labels) > 4 && allOf(labels[:4], "0123456789", 3) {
+		return true
+	}
+	return len(labels) > 32 && allOf(labels[:32], "0123456789abcdefABCDEF", 1)
+}
+
+// allOf says whether each label has at most most octets, all of them among the given ones.
+func allOf(labels []string, octets string, most int) bool {
+	for _, l := range labels {
+		if len(l) > most || strings.Trim(l, octets) != "" {
+			return false
+		}
+	}
+	return true
+}
+
 // lifetime returns how long a scrubbed response may answer: the least TTL of its answer section and, where the chain
 // ends without data, the SOA's word (RFC 2308 §5). Negative SOAs get that as their TTL.
 func (c *Cache) lifetime(m *dns.Msg, end string) time.Duration {
@@ -27,6 +69,7 @@ func (c *Cache) lifetime(m *dns.Msg, end string) time.Duration {
 			life = d
 		}
 	}
+	c.clamp(m)
 	for _, rr := range m.Answer {
 		least(rr.Header().Ttl)
 	}
@@ -72,4 +115,19 @@ func (c *Cache) negativeTTL(m *dns.Msg, end string) time.Duration {
 	}
 	soa.Hdr.Ttl = ttl
 	return time.Duration(ttl) * time.Second
+}
+
+// clamp brings the TTLs of the answer section into the configured bounds. None is raised of what must not outlive its
+// publisher's word: TTL 0 (RFC 1035 §3.2.1), and whatever may not be given stale.
+func (c *Cache) clamp(m *dns.Msg) {
+	raise := c.MinTTL > 0 && staleable(m)
+	for _, rr := range m.Answer {
+		ttl := &rr.Header().Ttl
+		if raise && *ttl > 0 {
+			*ttl = max(*ttl, uint32(c.MinTTL/time.Second))
+		}
+		if c.MaxTTL > 0 {
+			*ttl = min(*ttl, uint32(c.MaxTTL/time.Second))
+		}
+	}
 }

@@ -39,6 +39,7 @@ const (
 	contradicts      refusal = "contradicts"       // guard 5: an answer says otherwise
 	claimed          refusal = "claimed"           // guard 6: another MX owner says otherwise
 	noTTL            refusal = "no_ttl"            // guard 7: TTL 0
+	configured       refusal = "configured"        // its answers are configured: rank static
 )
 
 // question is a name in lower case and an address type.
@@ -86,7 +87,7 @@ func (c *Cache) consider(o offer, m *dns.Msg, now time.Time) {
 	g := c.glue(o, now)
 	why := c.claims.note(g.hash, o.owner, g.set, c.since(now))
 	if why == claimed {
-		c.remove(g.hash, RankGlue)
+		c.shard(g.hash).remove(g.hash, RankGlue)
 	}
 	if len(o.set) == 0 {
 		return
@@ -100,7 +101,7 @@ func (c *Cache) consider(o offer, m *dns.Msg, now time.Time) {
 	}
 	c.claims.promoted(g.hash, g.expires)
 	if c.Glue == Trust {
-		c.insert(g)
+		c.shard(g.hash).insert(g)
 	}
 }
 
@@ -133,6 +134,8 @@ func (c *Cache) guard(o offer, g *Entry, m *dns.Msg) refusal {
 		limit = maxInDomain
 	}
 	switch {
+	case c.Configured != nil && c.Configured(o.name):
+		return configured
 	case o.from.CD:
 		return checkingDisabled
 	case len(o.set) > maxAddresses:

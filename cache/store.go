@@ -30,13 +30,17 @@ func (c *Cache) Store(m *dns.Msg, from Origin, now time.Time) (*Entry, error) {
 	life := c.lifetime(m, end)
 	e := c.entry(RankAnswer, from, now)
 	e.ad, e.expires = m.AuthenticatedData, e.arrived+life
+	if life > 0 && staleable(m) {
+		e.stale = e.expires + staleFor
+		e.wake[WakeRefresh].Store(int64(e.expires - life/refreshPart))
+	}
 	e.set = c.addressSet(m, end)
 	if err := e.pack(m, !positive(m, end)); err != nil {
 		return nil, err
 	}
 	c.rehash(e)
 	if life > 0 && count(m) <= maxRecords {
-		c.insert(e)
+		c.shard(e.hash).insert(e)
 	}
 	q := m.Question[0]
 	c.settle(e, q)
@@ -48,14 +52,16 @@ func (c *Cache) Store(m *dns.Msg, from Origin, now time.Time) (*Entry, error) {
 
 // Failure remembers for five seconds that no upstream could answer the question, and returns the SERVFAIL that says so.
 // It never stands in the way of an answer that lives.
-func (c *Cache) Failure(q dns.Question, from Origin, now time.Time) *Entry {
+//
+// why is packed EDNS options that say what was wrong; nil for none.
+func (c *Cache) Failure(q dns.Question, from Origin, why []byte, now time.Time) *Entry {
 	m := &dns.Msg{Question: []dns.Question{q}}
 	m.Rcode = dns.RcodeServerFailure
 	e := c.entry(RankFailure, from, now)
-	e.expires = e.arrived + failureTTL
+	e.expires, e.options = e.arrived+failureTTL, why
 	if e.pack(m, true) == nil { // a question that came off the wire packs
 		c.rehash(e)
-		c.insert(e)
+		c.shard(e.hash).insert(e)
 	}
 	return e
 }

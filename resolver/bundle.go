@@ -8,7 +8,6 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/mxglue/mxglue/cache"
-	"github.com/mxglue/mxglue/cache/wire"
 )
 
 // maxBundleFailures ends a bundle early: its domain's servers are down, and the mail server will find out by itself.
@@ -34,13 +33,10 @@ type round struct {
 // client's own address queries, which come next, join them.
 func (r *Resolver) bundle(mx *cache.Entry, do bool) {
 	if !do { // what this round brings may be glue, and is never TLSA: a client with DO needs a round of its own
-		r.cache.SetWake(mx, true, time.Now())
+		r.cache.SetWake(mx, cache.WakeBundleDO, time.Now())
 	}
 	r.round(mx, do)
 }
-
-// wake is the cache's Wake: a client was told a cached MX whose hosts' addresses have ended. It must not block.
-func (r *Resolver) wake(mx *cache.Entry, do bool) { go r.round(mx, do) }
 
 func (r *Resolver) round(mx *cache.Entry, do bool) {
 	hosts := mx.Targets()
@@ -58,10 +54,11 @@ func (r *Resolver) round(mx *cache.Entry, do bool) {
 
 // ask puts the question for one name of the bundle in flight, unless it is cached or the budget is spent.
 func (b *round) ask(name string, qtype uint16) {
-	q, ok := b.query(name, qtype)
+	q, ok := newQuery(name, qtype, b.do)
 	if !ok {
 		return
 	}
+	q.Client = b.mx.Client() // for its glue
 	if e := b.cache.Peek(q, b.started); e != nil {
 		b.skip("cached")
 		b.learn(name, qtype, e)
@@ -118,34 +115,14 @@ func (b *round) finish() {
 	if least := b.started.Add(bundleAgain); due.Before(least) {
 		due = least
 	}
-	b.cache.SetWake(b.mx, b.do, due)
 	if b.do {
-		b.cache.SetWake(b.mx, false, due)
+		b.cache.SetWake(b.mx, cache.WakeBundleDO, due)
 	}
-}
-
-// busy says whether prefetches have to stand back for clients.
-func (b *round) busy() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return 4*len(b.flights) > 3*b.MaxInFlight
+	b.cache.SetWake(b.mx, cache.WakeBundle, due)
 }
 
 func (b *round) skip(why string) {
 	b.stats.mu.Lock()
 	defer b.stats.mu.Unlock()
 	b.stats.skipped[why]++
-}
-
-// query makes the query that the client that was told the MX would put.
-func (b *round) query(name string, qtype uint16) (*wire.Query, bool) {
-	m := new(dns.Msg)
-	m.SetQuestion(name, qtype)
-	m.SetEdns0(dns.MinMsgSize, b.do)
-	packed, err := m.Pack()
-	if err != nil {
-		return nil, false
-	}
-	q := &wire.Query{Client: b.mx.Client()}
-	return q, q.Parse(packed, true) == wire.Accept
 }

@@ -10,17 +10,22 @@ import (
 	"github.com/mxglue/mxglue/cache/wire"
 )
 
+// maxJoined is the most queries that wait for one question; those beyond are not answered, and ask again.
+const maxJoined = 256
+
 // flight is a question that is upstream now. Whoever asks it meanwhile waits for the same answer.
 type flight struct {
 	by      cache.By
 	do      bool // the one who asked first set DO
 	started time.Time
+	joined  int           // guarded by Resolver.mu
 	done    chan struct{} // closed when entry is set
-	entry   *cache.Entry  // nil if the response could not be used at all
+	entry   *cache.Entry
 }
 
 // find returns the entry that answers q, from upstream or from a question that is already on its way there, and says
-// which. The entry is nil if ctx ends first, if too many questions are in flight, or if q does not unpack.
+// which. An old answer is given when upstream takes too long or fails. The entry is nil if ctx ends first, if too many
+// questions are in flight, or if q does not unpack.
 func (r *Resolver) find(ctx context.Context, q *wire.Query, by cache.By) (e *cache.Entry, source string) {
 	f, e := r.board(q, by)
 	if e != nil { // it landed between the miss and here
@@ -32,15 +37,28 @@ func (r *Resolver) find(ctx context.Context, q *wire.Query, by cache.By) (e *cac
 	if f == nil {
 		return nil, ""
 	}
-	select {
-	case <-f.done:
-	case <-ctx.Done():
-		return nil, ""
+	late := time.NewTimer(r.StaleAfter)
+	defer late.Stop()
+	for {
+		select {
+		case <-f.done:
+			if f.entry.Rank() == cache.RankFailure {
+				if e := r.cache.Stale(q, time.Now()); e != nil {
+					return e, "cache"
+				}
+			}
+			if by != cache.ByBundle && f.by == cache.ByBundle {
+				return f.entry, "bundle"
+			}
+			return f.entry, "upstream"
+		case <-late.C:
+			if e := r.cache.Stale(q, time.Now()); e != nil {
+				return e, "cache"
+			}
+		case <-ctx.Done():
+			return nil, ""
+		}
 	}
-	if by != cache.ByBundle && f.by == cache.ByBundle {
-		return f.entry, "bundle"
-	}
-	return f.entry, "upstream"
 }
 
 // board joins the flight of q's question, or starts it. Both results are nil if that cannot be.
@@ -52,14 +70,16 @@ func (r *Resolver) board(q *wire.Query, by cache.By) (*flight, *cache.Entry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if f, ok := r.flights[string(key)]; ok {
-		r.joined(f, by, now)
-		return f, nil
+		return r.join(f, by, now), nil
 	}
-	if e := r.cache.Peek(q, now); e != nil {
-		return nil, e
+	if by != cache.ByRefresh { // a refresh is for an answer that goes on a little
+		if e := r.cache.Peek(q, now); e != nil {
+			return nil, e
+		}
 	}
 	question, ok := unpack(key)
 	if !ok || len(r.flights) >= r.MaxInFlight {
+		r.stats.crowded.Add(1)
 		return nil, nil
 	}
 	f := &flight{by: by, do: q.DO, started: now, done: make(chan struct{})}
@@ -68,8 +88,14 @@ func (r *Resolver) board(q *wire.Query, by cache.By) (*flight, *cache.Entry) {
 	return f, nil
 }
 
-// joined counts, and credits a bundle with the time that its question has been out before the client asked.
-func (r *Resolver) joined(f *flight, by cache.By, now time.Time) {
+// join counts, and credits a bundle with the time that its question has been out before the client asked. It returns nil
+// if too many wait already.
+func (r *Resolver) join(f *flight, by cache.By, now time.Time) *flight {
+	if f.joined >= maxJoined {
+		r.stats.crowded.Add(1)
+		return nil
+	}
+	f.joined++
 	r.stats.joined.Add(1)
 	if by == cache.ByClient && f.by == cache.ByBundle {
 		r.stats.bundleJoined.Add(1)
@@ -77,13 +103,14 @@ func (r *Resolver) joined(f *flight, by cache.By, now time.Time) {
 		r.stats.saved += now.Sub(f.started)
 		r.stats.mu.Unlock()
 	}
+	return f
 }
 
 // fly asks the question and lands the flight. It has a budget of its own: those who wait come and go.
 func (r *Resolver) fly(f *flight, key string, q dns.Question, from cache.Origin) {
 	f.entry = r.settle(q, from)
-	if r.Bundle && q.Qtype == dns.TypeMX && f.by != cache.ByBundle && f.entry != nil {
-		r.bundle(f.entry, f.do)
+	if r.Bundle && q.Qtype == dns.TypeMX {
+		r.lead(f)
 	}
 	r.mu.Lock()
 	delete(r.flights, key)
@@ -91,20 +118,59 @@ func (r *Resolver) fly(f *flight, key string, q dns.Question, from cache.Origin)
 	close(f.done)
 }
 
-// settle gets an answer from upstream into the cache, or a failure.
+// lead begins the bundle of an MX answer, at once for one who is about to ask for the addresses.
+func (r *Resolver) lead(f *flight) {
+	switch f.by {
+	case cache.ByClient, cache.ByProber:
+		r.bundle(f.entry, f.do)
+	case cache.ByRefresh:
+		r.stats.refreshes.Add(1)
+		r.cache.SetWake(f.entry, cache.WakeBundle, f.started)
+		r.cache.SetWake(f.entry, cache.WakeBundleDO, f.started)
+	}
+}
+
+// settle gets an answer into the cache, from the configured records or from upstream, or a failure.
 func (r *Resolver) settle(q dns.Question, from cache.Origin) *cache.Entry {
+	if m := r.Records.answer(q); m != nil {
+		if e, err := r.cache.Store(m, from, time.Now()); err == nil {
+			return e
+		}
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), r.Budget)
 	defer cancel()
-	resp, u := r.forward(ctx, q, from.CD)
+	rt := r.routeOf(q.Name)
+	resp, m, why := r.forward(ctx, rt, q, from.CD)
 	if resp != nil {
-		from.Upstream, from.RTT, from.UDP, from.Size = u.String(), u.RTT(), resp.UDP, resp.Size
+		from.Upstream, from.RTT, from.UDP, from.Size = m.String(), m.RTT(), resp.UDP, resp.Size
+		r.distrust(rt, m, resp.Msg)
 		e, err := r.cache.Store(resp.Msg, from, time.Now())
 		if err == nil {
 			return e
 		}
-		r.Log.Warn("response not usable", "question", q.Name, "type", dns.TypeToString[q.Qtype], "upstream", u.String(), "error", err)
+		r.Log.Warn("response not usable", "question", q.Name, "type", dns.TypeToString[q.Qtype], "upstream", m.String(), "error", err)
 	}
-	return r.cache.Failure(q, from, time.Now())
+	return r.cache.Failure(q, from, why, time.Now())
+}
+
+// distrust takes out of a response what its way here does not vouch for: AD over a path that anybody on it can change
+// (RFC 6840 §5.8 leaves it to policy; RFC 4035 §4.9.3 asks for a secure channel), and, if the route wants that, addresses of this network.
+func (r *Resolver) distrust(rt *route, m *member, response *dns.Msg) {
+	if response.AuthenticatedData {
+		r.cache.SawAD() // stripped or not: glue is no answer to one who asks for AD here
+		if !r.TrustAD && !m.Trusted() {
+			response.AuthenticatedData = false
+			m.stripped.Do(func() {
+				r.Log.Warn("AD bit not passed on: the way to this upstream is neither loopback nor encrypted, so anybody on it could set it (resolver.dnssec: trust overrides)", "upstream", m.String())
+			})
+		}
+	}
+	if rt.NoPrivate {
+		if n := dropPrivate(response); n > 0 {
+			r.stats.privateDropped.Add(uint64(n))
+			r.Log.Warn("private addresses dropped from an answer", "question", response.Question[0].Name, "upstream", m.String())
+		}
+	}
 }
 
 // unpack reads the question back from a cache key, whose class is IN.

@@ -2,84 +2,94 @@ package resolver
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/miekg/dns"
 
+	"github.com/mxglue/mxglue/cache/wire"
 	"github.com/mxglue/mxglue/resolver/upstream"
 )
 
 // maxRounds bounds how often one upstream is asked one question.
 const maxRounds = 3
 
-// asking is one question on its way through the upstreams.
+// asking is one question on its way through the upstreams of its route.
 type asking struct {
-	resolver *Resolver
-	question dns.Question
-	cd       bool
-	running  int          // tries that have not come back
-	results  chan try     // holds every try there can be, so that none blocks when nobody listens any more
-	failed   map[int]bool // upstreams that have said they cannot
+	running int              // tries that have not come back
+	results chan try         // holds every try there can be, so that none blocks when nobody listens any more
+	failed  map[*member]bool // members that have said they cannot
+	why     []byte           // EDNS options of the first that said why
 }
 
-// try is one exchange with one upstream.
+// try is one exchange with one member.
 type try struct {
-	index    int // of the upstream
+	member   *member
 	response *upstream.Response
 	err      error
 }
 
-// forward asks the upstreams in turn until one settles the question or ctx ends: the next one as soon as one fails or is
-// overdue. Those already asked are listened to until the end, so that a late answer still counts. An upstream that has
-// said it cannot is not asked again; a silent one is, because datagrams get lost. The response is nil if nobody settled
-// the question.
-func (r *Resolver) forward(ctx context.Context, q dns.Question, cd bool) (*upstream.Response, *upstream.Upstream) {
+// forward asks the upstreams of a route in turn until one settles the question or ctx ends: the next one as soon as one
+// fails or is overdue. Those already asked are listened to until the end, so that a late answer still counts. An upstream
+// that has said it cannot is not asked again; a silent one is, because datagrams get lost. If nobody settled the question
+// the response is nil, and why holds the EDNS options that say why not.
+func (r *Resolver) forward(ctx context.Context, rt *route, q dns.Question, cd bool) (response *upstream.Response, by *member, why []byte) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	n := len(r.upstreams)
-	a := &asking{resolver: r, question: q, cd: cd, results: make(chan try, maxRounds*n), failed: make(map[int]bool)}
+	r.remeasure(rt)
+	order := rt.order()
+	n := len(order)
+	a := &asking{results: make(chan try, maxRounds*n), failed: make(map[*member]bool)}
 	for turn := range maxRounds * n {
-		i := turn % n
-		if a.failed[i] {
+		m := order[turn%n]
+		if a.failed[m] {
 			continue
 		}
 		a.running++
 		go func() {
-			resp, err := r.ask(ctx, r.upstreams[i], q, cd)
-			a.results <- try{i, resp, err}
+			resp, err := r.ask(ctx, m, q, cd)
+			a.results <- try{m, resp, err}
 		}()
-		patience := r.patience(turn)
-		t, overdue := a.wait(ctx, patience)
+		patience := r.patience(rt, turn)
+		t, overdue := r.wait(ctx, a, patience)
 		if t != nil {
-			return t.response, r.upstreams[t.index]
+			return t.response, t.member, nil
 		}
-		if overdue {
-			r.upstreams[i].Overdue(patience)
+		if overdue && patience > 0 {
+			m.Overdue(patience)
+			r.fell(m, fmt.Errorf("no response within %v", patience))
 		}
 		if end, ok := ctx.Deadline(); ok && !time.Now().Before(end) { // the context may hear of it a moment later
-			return nil, nil
+			return nil, nil, a.because(order)
 		}
 	}
 	for a.running > 0 && ctx.Err() == nil {
-		if t, _ := a.wait(ctx, r.Budget); t != nil {
-			return t.response, r.upstreams[t.index]
+		if t, _ := r.wait(ctx, a, r.Budget); t != nil {
+			return t.response, t.member, nil
 		}
 	}
-	return nil, nil
+	return nil, nil, a.because(order)
 }
 
 // wait returns the first try that settles the question. It returns none as soon as one fails, or as patience or ctx
 // ends, which is overdue.
-func (a *asking) wait(ctx context.Context, patience time.Duration) (settled *try, overdue bool) {
+func (r *Resolver) wait(ctx context.Context, a *asking, patience time.Duration) (settled *try, overdue bool) {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case t := <-a.results:
 		a.running--
-		if t.err == nil && upstream.Usable(t.response.Msg) {
+		switch {
+		case t.err != nil:
+			if ctx.Err() == nil {
+				r.fell(t.member, t.err)
+			}
+		case upstream.Usable(t.response.Msg):
 			return &t, false
+		case a.why == nil:
+			a.why = reasons(t.response.Msg)
 		}
-		a.failed[t.index] = true
+		a.failed[t.member] = true
 		return nil, false
 	case <-timer.C:
 	case <-ctx.Done():
@@ -87,18 +97,34 @@ func (a *asking) wait(ctx context.Context, patience time.Duration) (settled *try
 	return nil, true
 }
 
-// patience returns how long the given try is waited for before the next begins: the configured time for the first, then
-// what lets every upstream have its turn inside the budget.
-func (r *Resolver) patience(turn int) time.Duration {
-	if turn == 0 {
-		return r.FirstTry
+// because says why nobody settled the question: in the words of the first upstream that gave any, or that none answered.
+func (a *asking) because(order []*member) []byte {
+	if a.why != nil {
+		return a.why
 	}
-	return min(r.FirstTry, (r.Budget-r.FirstTry)/time.Duration(len(r.upstreams)))
+	for _, m := range order {
+		if !a.failed[m] {
+			return wire.EDE(wire.EDENetworkError, "no response from "+m.String())
+		}
+	}
+	return wire.EDE(wire.EDENetworkError, "no upstream could answer; "+order[0].String()+": "+order[0].Stats().LastError)
 }
 
-func (r *Resolver) ask(ctx context.Context, u *upstream.Upstream, q dns.Question, cd bool) (*upstream.Response, error) {
-	if r.Ask != nil {
-		return r.Ask(ctx, u, q, cd)
+// maxReasons bounds the extended errors that are passed on.
+const maxReasons = 3
+
+// reasons packs the extended DNS errors of a response (RFC 8914): its own words reach the client.
+func reasons(m *dns.Msg) (options []byte) {
+	opt := m.IsEdns0()
+	if opt == nil {
+		return nil
 	}
-	return u.Exchange(ctx, q, cd)
+	n := 0
+	for _, o := range opt.Option {
+		if e, ok := o.(*dns.EDNS0_EDE); ok && n < maxReasons {
+			options = append(options, wire.EDE(e.InfoCode, e.ExtraText)...)
+			n++
+		}
+	}
+	return options
 }

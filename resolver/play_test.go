@@ -42,6 +42,7 @@ func play(t *testing.T, steps []step) {
 		options, steps = steps[0], steps[1:]
 	}
 	w.open(t, options)
+	defer w.resolver.Close()
 	for _, s := range steps {
 		switch s.verb {
 		case "UPSTREAM":
@@ -68,19 +69,45 @@ func play(t *testing.T, steps []step) {
 func (w *world) open(t *testing.T, o step) {
 	t.Helper()
 	co := cache.Options{Glue: cache.GluePolicy(o.words["glue"]), GlueForAll: o.words["glue_scope"] == "all", GluePrivate: o.has("glue_private")}
-	ro := resolver.Options{Bundle: o.words["bundle"] != "off"}
+	ro := resolver.Options{Bundle: o.words["bundle"] != "off", TrustAD: o.has("trust_ad"), Policy: resolver.Policy(o.words["policy"])}
+	co.MinTTL, co.MaxTTL = optional(t, o, "min_ttl"), optional(t, o, "max_ttl")
+	var lines []string
+	for _, k := range []string{"record", "record2"} {
+		if o.has(k) {
+			lines = append(lines, strings.ReplaceAll(o.words[k], "_", " "))
+		}
+	}
+	var err error
+	if ro.Records, err = resolver.ParseRecords(lines); err != nil {
+		t.Fatal(err)
+	}
+	co.Configured = ro.Records.Has
 	if n, ok := o.words["max_inflight"]; ok {
 		ro.MaxInFlight, _ = strconv.Atoi(n)
 	}
 	count, _ := strconv.Atoi(o.words["upstreams"])
+	network := "127.0.0" // whose AD bit can be believed
+	if o.has("remote") {
+		network = "192.0.2"
+	}
 	var ups []*upstream.Upstream
 	for i := range max(count, 1) {
-		u, err := upstream.New(fmt.Sprintf("udp://192.0.2.%d:53", i+1))
+		u, err := upstream.New(fmt.Sprintf("udp://%s.%d:53", network, i+1))
 		if err != nil {
 			t.Fatal(err)
 		}
 		ups = append(ups, u)
 	}
+	for _, k := range []string{"route", "route2", "route3"} {
+		if zone, number, ok := strings.Cut(o.words[k], ":"); ok {
+			i, _ := strconv.Atoi(number)
+			ro.Routes = append(ro.Routes, resolver.Route{Zone: zone, Upstreams: ups[i-1 : i]})
+		}
+	}
+	if len(ro.Routes) > 0 {
+		ups = ups[:1]
+	}
+	ro.NoPrivate = o.has("rebind")
 	w.cache = cache.New(co, time.Now())
 	w.resolver = resolver.New(ro, w.cache, ups)
 	w.resolver.Ask = w.ask
@@ -88,7 +115,7 @@ func (w *world) open(t *testing.T, o step) {
 
 // ask is the upstreams.
 func (w *world) ask(ctx context.Context, u *upstream.Upstream, q dns.Question, cd bool) (*upstream.Response, error) {
-	number := strings.TrimSuffix(strings.TrimPrefix(u.String(), "udp://192.0.2."), ":53")
+	number := strings.TrimSuffix(strings.TrimPrefix(u.String(), u.String()[:strings.LastIndex(u.String(), ".")+1]), ":53")
 	question := key(q.Name, dns.Type(q.Qtype).String())
 	w.mu.Lock()
 	told := question
@@ -98,7 +125,9 @@ func (w *world) ask(ctx context.Context, u *upstream.Upstream, q dns.Question, c
 	if number != "1" {
 		told += " on=" + number
 	}
-	w.asked = append(w.asked, told)
+	if question != ". NS" { // the probe of an upstream that is down
+		w.asked = append(w.asked, told)
+	}
 	s, ok := w.says[number+" "+question]
 	w.mu.Unlock()
 	if !ok {
@@ -133,6 +162,11 @@ func response(s step, q dns.Question) (*upstream.Response, error) {
 	}
 	if s.has("rcode") {
 		m.Rcode = dns.StringToRcode[s.words["rcode"]]
+	}
+	if s.has("said") {
+		code, _ := strconv.Atoi(s.words["said"])
+		m.SetEdns0(1232, true)
+		m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_EDE{InfoCode: uint16(code), ExtraText: "says who"}}
 	}
 	m.Compress = true
 	packed, err := m.Pack()
@@ -227,6 +261,9 @@ func (w *world) answer(t *testing.T, s step) {
 			t.Errorf("%s: %s is %v", s.at, flag, got)
 		}
 	}
+	if got := extendedErrors(r); got != s.words["ede"] {
+		t.Errorf("%s: extended errors %q, want %q", s.at, got, s.words["ede"])
+	}
 	if s.has("after") && w.waited != duration(t, s.words["after"]) {
 		t.Errorf("%s: answered after %v, want %s", s.at, w.waited, s.words["after"])
 	}
@@ -304,4 +341,25 @@ func duration(t *testing.T, s string) time.Duration {
 		t.Fatal(err)
 	}
 	return d
+}
+
+func optional(t *testing.T, s step, word string) time.Duration {
+	t.Helper()
+	if !s.has(word) {
+		return 0
+	}
+	return duration(t, s.words[word])
+}
+
+// extendedErrors returns the codes in a reply's OPT, "3" or "6,18".
+func extendedErrors(m *dns.Msg) string {
+	var codes []string
+	if opt := m.IsEdns0(); opt != nil {
+		for _, o := range opt.Option {
+			if e, ok := o.(*dns.EDNS0_EDE); ok {
+				codes = append(codes, strconv.Itoa(int(e.InfoCode)))
+			}
+		}
+	}
+	return strings.Join(codes, ",")
 }

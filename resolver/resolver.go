@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,8 +22,14 @@ import (
 type Options struct {
 	Budget      time.Duration // from a question to its SERVFAIL (4 s): a stub resolver gives up at 5 s
 	FirstTry    time.Duration // how long the first upstream is waited for before the next is asked too (1.5 s)
+	StaleAfter  time.Duration // how long upstream is waited for before an old answer is given instead (1.8 s)
 	MaxInFlight int           // the most questions upstream at a time (512)
 	Bundle      bool          // ask for the addresses of MX hosts ahead of the client
+	TrustAD     bool          // believe the AD bit of upstreams that are neither loopback nor encrypted, too
+	Records     Records       // configured answers
+	Routes      []Route       // zones with upstreams of their own
+	Policy      Policy        // of the other upstreams
+	NoPrivate   bool          // of the other upstreams: see Route
 	Log         *slog.Logger  // (slog.Default)
 }
 
@@ -32,9 +39,13 @@ type Resolver struct {
 	// Ask does one exchange with one upstream; nil means the upstream's own Exchange.
 	Ask func(ctx context.Context, u *upstream.Upstream, q dns.Question, cd bool) (*upstream.Response, error)
 
-	cache     *cache.Cache
-	upstreams []*upstream.Upstream
-	bucket    *rate.Limiter // of the bundles' questions
+	cache  *cache.Cache
+	routes []*route      // longest zone first; the last is "."
+	bucket *rate.Limiter // of the bundles' questions
+
+	ctx        context.Context // ends with Close
+	cancel     context.CancelFunc
+	background sync.WaitGroup
 
 	mu      sync.Mutex
 	flights map[string]*flight // by cache key
@@ -44,6 +55,7 @@ type Resolver struct {
 
 type counters struct {
 	joined, bundleJoined, bundles, bundleQueries, servfail atomic.Uint64
+	refreshes, crowded, privateDropped                     atomic.Uint64
 
 	mu      sync.Mutex
 	skipped map[string]uint64 // guarded by mu
@@ -65,20 +77,31 @@ func New(o Options, c *cache.Cache, upstreams []*upstream.Upstream) *Resolver {
 	if o.FirstTry <= 0 {
 		o.FirstTry = 1500 * time.Millisecond
 	}
+	if o.StaleAfter <= 0 {
+		o.StaleAfter = 1800 * time.Millisecond
+	}
 	if o.MaxInFlight <= 0 {
 		o.MaxInFlight = 512
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
+	routes := append(slices.Clone(o.Routes), Route{Zone: ".", Upstreams: upstreams, Policy: o.Policy, NoPrivate: o.NoPrivate})
 	r := &Resolver{
-		Options: o, cache: c, upstreams: upstreams,
+		Options: o, cache: c, routes: newRoutes(routes),
 		bucket:  rate.NewLimiter(bundleRate, bundleBurst),
 		flights: make(map[string]*flight),
 	}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.stats.skipped = make(map[string]uint64)
 	c.Wake = r.wake
 	return r
+}
+
+// Close ends what goes on in the background. Questions in flight end within their budget.
+func (r *Resolver) Close() {
+	r.cancel()
+	r.background.Wait()
 }
 
 // Resolve answers a query that the cache could not, and waits for the upstream if need be. It returns nil if ctx ends
@@ -149,17 +172,32 @@ func (r *Resolver) Stats() Stats {
 	st := Stats{
 		InFlight: inFlight, Joined: r.stats.joined.Load(), BundleJoined: r.stats.bundleJoined.Load(),
 		Bundles: r.stats.bundles.Load(), BundleQueries: r.stats.bundleQueries.Load(),
-		ServFail: r.stats.servfail.Load(), BundleSkipped: make(map[string]uint64),
+		ServFail: r.stats.servfail.Load(), Refreshes: r.stats.refreshes.Load(), Crowded: r.stats.crowded.Load(),
+		PrivateDropped: r.stats.privateDropped.Load(), BundleSkipped: make(map[string]uint64),
 	}
 	r.stats.mu.Lock()
 	for why, n := range r.stats.skipped {
 		st.BundleSkipped[why] = n
 	}
 	r.stats.mu.Unlock()
-	for _, u := range r.upstreams {
-		st.Upstreams = append(st.Upstreams, u.Stats())
+	for _, m := range r.members() {
+		u := m.Stats()
+		u.Down = m.down()
+		st.Upstreams = append(st.Upstreams, u)
 	}
 	return st
+}
+
+// members returns every upstream once: those of all zones first, in their order.
+func (r *Resolver) members() (all []*member) {
+	for i := len(r.routes) - 1; i >= 0; i-- {
+		for _, m := range r.routes[i].members {
+			if !slices.Contains(all, m) {
+				all = append(all, m)
+			}
+		}
+	}
+	return all
 }
 
 // Saved returns what follow-up queries did not have to ask and to wait for: those answered from glue and from a bundle's
@@ -178,13 +216,12 @@ func (r *Resolver) Saved() Saved {
 // Try asks every upstream for the root's NS, which every resolver knows, and yields those that fail and why.
 func (r *Resolver) Try(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		ctx, cancel := context.WithTimeout(ctx, r.Budget)
-		defer cancel()
-		failed := make([]error, len(r.upstreams))
+		members := r.members()
+		failed := make([]error, len(members))
 		var all sync.WaitGroup
-		for i, u := range r.upstreams {
+		for i, m := range members {
 			all.Go(func() {
-				resp, err := r.ask(ctx, u, dns.Question{Name: ".", Qtype: dns.TypeNS, Qclass: dns.ClassINET}, false)
+				resp, err := r.probe(ctx, m, r.Budget)
 				if err == nil && !upstream.Usable(resp.Msg) {
 					err = errors.New(dns.RcodeToString[resp.Msg.Rcode])
 				}
@@ -193,7 +230,7 @@ func (r *Resolver) Try(ctx context.Context) iter.Seq2[string, error] {
 		}
 		all.Wait()
 		for i, err := range failed {
-			if err != nil && !yield(r.upstreams[i].String(), err) {
+			if err != nil && !yield(members[i].String(), err) {
 				return
 			}
 		}

@@ -15,11 +15,11 @@ import (
 //
 //	OPTION glue=verify bundle=off ...    before everything else
 //	UPSTREAM name type [words]           what upstream says to a question from now on; records, or the packet in hex, follow.
-//	                                     Words: on=2 delay=50ms rcode=X silent aa ad tc ra=0 tcp size=600.
+//	                                     Words: on=2 delay=50ms rcode=X silent aa ad tc ra=0 tcp size=600 said=6 (EDE).
 //	                                     Nothing said: NODATA with a SOA of an hour.
 //	QUERY name type [words]              a client asks. Words: do ad cd norec noedns tcp from=127.0.0.2.
 //	ANSWER rcode [words]                 and hears this: records follow; sections after "authority:" and "additional:".
-//	                                     Words: ad tc aa after=50ms (the time it waited). Unset flags must be unset.
+//	                                     Words: ad tc aa ede=3 after=50ms (the time it waited). What is not said must not be.
 //	PASS 20s                             time passes
 //	ASKED                                what upstream was asked since the last ASKED: questions follow, in any order
 //	STATS key=value ...                  a counter: cache.glue_refused.claimed=1
@@ -84,7 +84,7 @@ func readScenario(t *testing.T, file string) (steps []step) {
 // isWord says whether a word is a flag, and no name, type or RCODE.
 func isWord(w string) bool {
 	switch w {
-	case "do", "ad", "cd", "norec", "noedns", "tcp", "aa", "tc", "silent":
+	case "do", "ad", "cd", "norec", "noedns", "tcp", "aa", "tc", "silent", "remote", "trust_ad":
 		return true
 	}
 	return false

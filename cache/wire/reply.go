@@ -6,13 +6,38 @@ import "encoding/binary"
 const OPTLen = 11
 
 // AppendOPT appends the OPT record of a reply to q: our own UDP size, version 0, the client's DO bit (RFC 6891 §6.1.3,
-// RFC 3225 §3), no options. ARCOUNT is the caller's to count up. extended is the upper eight bits of the RCODE.
-func AppendOPT(dst []byte, q *Query, extended byte) []byte {
+// RFC 3225 §3), and the packed options. ARCOUNT is the caller's to count up. extended is the upper eight bits of the
+// RCODE.
+func AppendOPT(dst []byte, q *Query, extended byte, options []byte) []byte {
 	var do byte
 	if q.DO {
 		do = 0x80
 	}
-	return append(dst, 0, 0, typeOPT, maxUDP>>8, maxUDP&0xff, extended, 0, do, 0, 0, 0)
+	dst = append(dst, 0, 0, typeOPT, maxUDP>>8, maxUDP&0xff, extended, 0, do, 0, byte(len(options)>>8), byte(len(options)))
+	return append(dst, options...)
+}
+
+// Info codes of extended DNS errors (RFC 8914 §4).
+const (
+	EDEStaleAnswer   = 3
+	EDENotReady      = 14
+	EDEProhibited    = 18
+	EDENotSupported  = 21
+	EDENoReachable   = 22
+	EDENetworkError  = 23
+	maxEDEText       = 200 // octets of what an upstream says that are passed on
+	optionEDE        = 15
+	ednsOptionHeader = 4
+)
+
+// EDE packs an extended DNS error as an EDNS option (RFC 8914 §2). Of the text at most 200 octets are kept.
+func EDE(code uint16, text string) []byte {
+	text = text[:min(len(text), maxEDEText)]
+	option := make([]byte, 0, ednsOptionHeader+2+len(text))
+	option = binary.BigEndian.AppendUint16(option, optionEDE)
+	option = binary.BigEndian.AppendUint16(option, uint16(2+len(text)))
+	option = binary.BigEndian.AppendUint16(option, code)
+	return append(option, text...)
 }
 
 // ReplyFlags returns the header flags of a reply to q: QR, RA, the client's opcode, RD and CD, and the RCODE. AA is
@@ -35,7 +60,7 @@ func AppendError(dst []byte, q *Query, rcode int) []byte {
 	dst = append(dst, h[:]...)
 	dst = append(dst, q.Question...)
 	if q.EDNS {
-		dst = AppendOPT(dst, q, byte(rcode>>4))
+		dst = AppendOPT(dst, q, byte(rcode>>4), nil)
 	}
 	return dst
 }

@@ -9,5 +9,7 @@ type Stats struct {
 	TCP        uint64  `json:"tcp"`        // queries that went over TCP
 	RTTms      float64 `json:"rtt_ms"`     // smoothed round trip, milliseconds; 0 before the first response
 	Validates  bool    `json:"validates"`  // it has set AD
+	Down       bool    `json:"down"`       // silent or unreachable of late: asked last
+	Trusted    bool    `json:"trusted"`    // its AD bit can be believed: loopback or encrypted
 	LastError  string  `json:"last_error,omitempty"`
 }

@@ -1,0 +1,132 @@
+package cache
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// Known is what the cache says of one entry to people.
+type Known struct {
+	Name     string     `json:"name"`
+	Type     string     `json:"type"`
+	Rank     string     `json:"rank"`            // answer, glue, failure
+	Rcode    string     `json:"rcode"`           // NOERROR, NXDOMAIN, SERVFAIL
+	State    string     `json:"state"`           // live; stale: ended, and given only if upstream fails; expired
+	TTL      int        `json:"ttl"`             // seconds left, 0 when it has ended
+	Age      int        `json:"age"`             // seconds since it came
+	AD       bool       `json:"ad"`              // the upstream set AD
+	CD       bool       `json:"cd"`              // asked with CD: answers CD queries only
+	By       string     `json:"by"`              // who had it asked: client, prober, bundle, refresh
+	Client   netip.Addr `json:"client,omitzero"` // whom it was asked for; glue answers this one alone
+	Upstream string     `json:"upstream"`        //
+	Hits     uint32     `json:"hits"`            // of late: halved whenever it is fetched anew
+	Records  []string   `json:"records"`         // the answer section in zone file form, TTLs as they came
+}
+
+// Dump returns what is known at or below a domain, "." being everything, by name and type, at most the given number.
+func (c *Cache) Dump(domain string, most int, now time.Time) []Known {
+	domain, at := dns.CanonicalName(domain), c.since(now)
+	all := []Known{}
+	c.each(func(e *Entry) {
+		if name := e.Name(); dns.IsSubDomain(domain, name) {
+			all = append(all, e.known(name, at))
+		}
+	})
+	slices.SortFunc(all, func(a, b Known) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Rank, b.Rank))
+	})
+	return all[:min(len(all), most)]
+}
+
+func (e *Entry) known(name string, at time.Duration) Known {
+	k := Known{
+		Name: name, Type: dns.Type(e.Type()).String(), Rcode: dns.RcodeToString[e.Rcode()], State: "expired",
+		Rank: [...]string{RankFailure: "failure", RankGlue: "glue", RankAnswer: "answer"}[e.rank],
+		Age:  int((at - e.arrived) / time.Second), AD: e.ad, CD: e.cd,
+		By:     [...]string{ByClient: "client", ByProber: "prober", ByBundle: "bundle", ByRefresh: "refresh"}[e.origin.By],
+		Client: e.origin.Client, Upstream: e.origin.Upstream, Hits: e.hits, Records: []string{},
+	}
+	switch {
+	case at < e.expires:
+		k.State, k.TTL = "live", int((e.expires-at)/time.Second)
+	case at < e.stale:
+		k.State = "stale"
+	}
+	if m, err := e.Msg(); err == nil {
+		for _, rr := range m.Answer {
+			k.Records = append(k.Records, rr.String())
+		}
+	}
+	return k
+}
+
+// Asked is a question and how often it was asked of late.
+type Asked struct {
+	Name string
+	Type uint16
+	Hits uint32
+}
+
+// Hottest returns the questions asked most by clients, at most n, the most asked first. Questions with CD, and those that
+// only glue or a failure answers, are left out.
+func (c *Cache) Hottest(n int) []Asked {
+	var all []Asked
+	c.each(func(e *Entry) {
+		if e.rank == RankAnswer && !e.cd && e.hits > 0 {
+			all = append(all, Asked{e.Name(), e.Type(), e.hits})
+		}
+	})
+	slices.SortFunc(all, func(a, b Asked) int {
+		return cmp.Or(cmp.Compare(b.Hits, a.Hits), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type))
+	})
+	return all[:min(len(all), n)]
+}
+
+// each calls f for every entry, a shard at a time under its lock.
+func (c *Cache) each(f func(e *Entry)) {
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		for _, e := range s.lru.Values() {
+			f(e)
+		}
+		s.mu.Unlock()
+	}
+}
+
+// Flush forgets what is known at or below a domain, and of each MX answer among it the addresses and TLSA records of its
+// hosts and who claimed them. It returns how many entries that were.
+func (c *Cache) Flush(domain string) int {
+	domain = dns.CanonicalName(domain)
+	names := map[string]bool{}
+	c.each(func(e *Entry) {
+		name := e.Name()
+		if !dns.IsSubDomain(domain, name) {
+			return
+		}
+		names[name] = true
+		if e.Type() == dns.TypeMX || e.Type() == dns.TypeSRV {
+			for _, host := range e.Targets() {
+				names[host], names["_25._tcp."+host] = true, true
+			}
+		}
+	})
+	flushed := 0
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		for _, e := range s.lru.Values() {
+			if names[e.Name()] {
+				s.lru.Remove(e.slot())
+				c.claims.forget(e.hash)
+				flushed++
+			}
+		}
+		s.mu.Unlock()
+	}
+	return flushed
+}

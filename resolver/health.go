@@ -1,0 +1,123 @@
+package resolver
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/mxglue/mxglue/resolver/upstream"
+)
+
+// How an upstream that is down is asked whether it is back: every second, and a second long.
+const (
+	probeEvery   = time.Second
+	probeTimeout = time.Second
+)
+
+// fastestAgain is how long an upstream may go unasked before the policy fastest has its round trip measured again.
+const fastestAgain = 30 * time.Second
+
+// member is an upstream and its health. One that was silent or unreachable once is down: the next question goes to
+// another first, and costs nothing. A probe brings it back within about a second of its return.
+type member struct {
+	*upstream.Upstream
+	mu      sync.Mutex
+	isDown  bool
+	lastTry time.Time
+
+	stripped sync.Once // says that its AD bit is not passed on
+}
+
+// rank sorts members: those that are up come first.
+func (m *member) rank() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.isDown {
+		return 1
+	}
+	return 0
+}
+
+// down says whether the member is asked last for now.
+func (m *member) down() bool { return m.rank() == 1 }
+
+// fell notes that the member did not answer, and starts the probe that brings it back.
+func (r *Resolver) fell(m *member, why error) {
+	m.mu.Lock()
+	already := m.isDown
+	m.isDown = true
+	m.mu.Unlock()
+	if already || r.ctx.Err() != nil {
+		return
+	}
+	r.Log.Warn("upstream does not answer; it is asked last until it does", "upstream", m.String(), "error", why)
+	r.background.Go(func() { r.bringBack(m) })
+}
+
+// bringBack probes until the member answers anything at all.
+func (r *Resolver) bringBack(m *member) {
+	tick := time.NewTicker(probeEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-r.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if _, err := r.probe(r.ctx, m, probeTimeout); err == nil {
+			m.mu.Lock()
+			m.isDown = false
+			m.mu.Unlock()
+			r.Log.Info("upstream answers again", "upstream", m.String())
+			return
+		}
+	}
+}
+
+// rootNS is a question that every resolver can answer, and that a mail server's DANE probe asks, too.
+var rootNS = dns.Question{Name: ".", Qtype: dns.TypeNS, Qclass: dns.ClassINET}
+
+// probe asks a member for the root's NS. Any response will do.
+func (r *Resolver) probe(ctx context.Context, m *member, timeout time.Duration) (*upstream.Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return r.ask(ctx, m, rootNS, false)
+}
+
+// ask does one exchange.
+func (r *Resolver) ask(ctx context.Context, m *member, q dns.Question, cd bool) (*upstream.Response, error) {
+	m.mu.Lock()
+	m.lastTry = time.Now()
+	m.mu.Unlock()
+	if r.Ask != nil {
+		return r.Ask(ctx, m.Upstream, q, cd)
+	}
+	return m.Exchange(ctx, q, cd)
+}
+
+// remeasure asks the members that have not been asked for a while, so that the fastest of a moment is not the fastest for
+// ever.
+func (r *Resolver) remeasure(rt *route) {
+	if rt.Policy != Fastest {
+		return
+	}
+	now := time.Now()
+	for _, m := range rt.members {
+		m.mu.Lock()
+		due := !m.isDown && now.Sub(m.lastTry) > fastestAgain
+		if due {
+			m.lastTry = now
+		}
+		m.mu.Unlock()
+		if due {
+			r.background.Go(func() {
+				if _, err := r.probe(r.ctx, m, probeTimeout); errors.Is(err, context.DeadlineExceeded) {
+					r.fell(m, err)
+				}
+			})
+		}
+	}
+}
