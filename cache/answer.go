@@ -156,7 +156,11 @@ func (c *Cache) Append(dst []byte, e *Entry, q *wire.Query, now time.Time) []byt
 	}
 	room := q.Limit
 	if q.EDNS {
-		room -= wire.OPTLen + len(options)
+		room -= wire.OPTLen
+		if len(options) > room-int(f.cuts[0].end) {
+			options = nil // without room for its reasons a failure goes without
+		}
+		room -= len(options)
 	}
 	cut := f.cut(room, age)
 

@@ -19,6 +19,10 @@ const claimLife = 24 * time.Hour
 // and put any address beside it; once anybody else names that host with another address, or names it without one,
 // nobody's glue is believed.
 type claims struct {
+	// deciding is held from the first look into the book until the glue is in its place, and while an answer takes glue
+	// away: else glue could slip in behind the very word that refutes it. It is taken before mu and the shards' locks.
+	deciding sync.Mutex
+
 	mu      sync.Mutex
 	lru     *simplelru.LRU[uint64, *claim] // by the hash of the address question
 	stored  uint64
@@ -101,7 +105,9 @@ func (c *Cache) settle(e *Entry, q dns.Question) {
 	if e.cd || (q.Qtype != dns.TypeA && q.Qtype != dns.TypeAAAA) {
 		return
 	}
+	c.claims.deciding.Lock()
 	c.shard(e.hash).remove(e.hash, RankGlue)
+	c.claims.deciding.Unlock()
 	if owner, yes := c.claims.differ(e.hash, e.set, e.arrived); yes {
 		c.Log.Warn("glue differs from the answer", "host", q.Name, "type", dns.TypeToString[q.Qtype],
 			"mx_owner", owner, "upstream", e.origin.Upstream)

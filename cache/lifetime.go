@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -62,9 +63,6 @@ func allOf(labels []string, octets string, most int) bool {
 func (c *Cache) lifetime(m *dns.Msg, end string) time.Duration {
 	life := time.Duration(-1)
 	least := func(ttl uint32) {
-		if ttl > 1<<31-1 { // RFC 2181 §8
-			ttl = 0
-		}
 		if d := time.Duration(ttl) * time.Second; life < 0 || d < life {
 			life = d
 		}
@@ -74,6 +72,11 @@ func (c *Cache) lifetime(m *dns.Msg, end string) time.Duration {
 		least(rr.Header().Ttl)
 	}
 	if positive(m, end) {
+		if proves(m) {
+			for _, rr := range m.Ns {
+				least(rr.Header().Ttl)
+			}
+		}
 		return life
 	}
 	negative := c.negativeTTL(m, end)
@@ -81,6 +84,25 @@ func (c *Cache) lifetime(m *dns.Msg, end string) time.Duration {
 		life = negative
 	}
 	return life
+}
+
+// boundTTLs makes TTLs with the top bit set 0 (RFC 2181 §8).
+func boundTTLs(m *dns.Msg) {
+	for _, rrs := range [][]dns.RR{m.Answer, m.Ns, m.Extra} {
+		for _, rr := range rrs {
+			if h := rr.Header(); h.Ttl > 1<<31-1 {
+				h.Ttl = 0
+			}
+		}
+	}
+}
+
+// proves says whether the authority section denies something: beside data, that there is a closer match than the
+// wildcard. Whoever validates needs it as much as the data (RFC 4035 §3.1.3.3, RFC 5155 §7.2.6).
+func proves(m *dns.Msg) bool {
+	return slices.ContainsFunc(m.Ns, func(rr dns.RR) bool {
+		return rr.Header().Rrtype == dns.TypeNSEC || rr.Header().Rrtype == dns.TypeNSEC3
+	})
 }
 
 // positive says whether the chain's end has data of the type asked for.

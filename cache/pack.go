@@ -36,17 +36,17 @@ var errTooLong = errors.New("does not fit in 65535 octets")
 // pack makes the forms of m, whose question must be its own. OPT and TSIG belong to the hop they came over and stay
 // behind. m is changed: the question and the owners equal to it get one spelling, lower case, so that they compress to
 // the question, and every client reads its own spelling back. negative says that the chain ends without data, so that
-// the authority section is part of what was asked for.
+// the authority section is part of what was asked for; for clients with DO it is that, too, where it proves a wildcard.
 func (e *Entry) pack(m *dns.Msg, negative bool) error {
 	qname := strings.ToLower(m.Question[0].Name)
 	m.Question[0].Name = qname
-	m.Extra = keep(m.Extra, func(t uint16) bool { return t != dns.TypeOPT && t != dns.TypeTSIG })
 	stripped := &dns.Msg{MsgHdr: m.MsgHdr, Question: m.Question}
 	qtype := m.Question[0].Qtype
 	asked := func(t uint16) bool { return !isDNSSEC(t) || t == qtype || qtype == dns.TypeANY }
 	for _, s := range []struct{ from, to *[]dns.RR }{
 		{&m.Answer, &stripped.Answer}, {&m.Ns, &stripped.Ns}, {&m.Extra, &stripped.Extra},
 	} {
+		*s.from = keep(*s.from, func(t uint16) bool { return t != dns.TypeOPT && t != dns.TypeTSIG })
 		for _, rr := range *s.from {
 			if strings.EqualFold(rr.Header().Name, qname) {
 				rr.Header().Name = qname
@@ -55,7 +55,7 @@ func (e *Entry) pack(m *dns.Msg, negative bool) error {
 		*s.to = keep(*s.from, asked)
 	}
 	var err error
-	if e.full, err = packForm(m, negative); err != nil {
+	if e.full, err = packForm(m, negative || proves(m)); err != nil {
 		return err
 	}
 	if count(stripped) == count(m) {
@@ -91,6 +91,9 @@ func packForm(m *dns.Msg, negative bool) (form, error) {
 	}
 	if len(msg) > wire.MaxMessage {
 		return form{}, fmt.Errorf("pack %s: %w", m.Question[0].Name, errTooLong)
+	}
+	if err := new(dns.Msg).Unpack(msg); err != nil { // RDATA that came empty packs as what is no RDATA of its type
+		return form{}, fmt.Errorf("pack %s: malformed: %w", m.Question[0].Name, err)
 	}
 	f := form{msg: append(make([]byte, 0, len(msg)), msg...)}
 	f.note(negative)

@@ -57,11 +57,12 @@ func (c *Cache) promote(m *dns.Msg, owner string, from Origin, now time.Time) {
 	}
 	sets := addressSets(m)
 	targets := targetsOf(m, owner)
+	speaker := m.Question[0].Name
 	for i, name := range targets {
 		for _, t := range []uint16{dns.TypeA, dns.TypeAAAA} {
 			q := question{name, t}
 			if set := sets[q]; i < MaxTargets {
-				c.consider(offer{q, set, owner, from}, m, now)
+				c.consider(offer{q, set, speaker, from}, m, now)
 			} else if len(set) > 0 {
 				c.claims.refuse(tooMany)
 			}
@@ -77,7 +78,7 @@ func (c *Cache) promote(m *dns.Msg, owner string, from Origin, now time.Time) {
 type offer struct {
 	question
 	set   []dns.RR
-	owner string // of the MX records that name the target
+	owner string // whose word it is: QNAME, and not the owner of the MX records, whom a CNAME makes out of anybody
 	from  Origin
 }
 
@@ -85,6 +86,8 @@ type offer struct {
 // is written down: it may be the one that unmasks another.
 func (c *Cache) consider(o offer, m *dns.Msg, now time.Time) {
 	g := c.glue(o, now)
+	c.claims.deciding.Lock()
+	defer c.claims.deciding.Unlock()
 	why := c.claims.note(g.hash, o.owner, g.set, c.since(now))
 	if why == claimed {
 		c.shard(g.hash).remove(g.hash, RankGlue)
@@ -230,7 +233,7 @@ func targetsOf(m *dns.Msg, owner string) []string {
 	slices.SortStableFunc(all, func(a, b target) int { return int(a.preference) - int(b.preference) })
 	var names []string
 	for _, t := range all {
-		if t.name != "." && !slices.Contains(names, t.name) { // "." is null MX (RFC 7505 §3), and no service (RFC 2782)
+		if t.name != "." && t.name != "" && !slices.Contains(names, t.name) { // "." is null MX (RFC 7505 §3), and no service (RFC 2782); "" came without RDATA
 			names = append(names, t.name)
 		}
 	}

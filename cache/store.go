@@ -17,12 +17,13 @@ const maxRecords = 256
 var ErrChain = errors.New("the answer's CNAME chain loops or is longer than 12 links")
 
 // Store keeps an upstream's response and returns the entry that answers whoever waits for it. A response that may not be
-// cached, for its TTL or its size, is returned the same and not kept. m is used up. Responses that are neither NOERROR
+// cached, for its TTL, its size or TC, is returned the same and not kept. m is used up. Responses that are neither NOERROR
 // nor NXDOMAIN are no answers: see Failure. Errors: ErrChain, or one that says why m does not pack.
 func (c *Cache) Store(m *dns.Msg, from Origin, now time.Time) (*Entry, error) {
 	if m.AuthenticatedData {
 		c.SawAD()
 	}
+	boundTTLs(m)
 	end, ok := scrub(m)
 	if !ok {
 		return nil, ErrChain
@@ -39,7 +40,7 @@ func (c *Cache) Store(m *dns.Msg, from Origin, now time.Time) (*Entry, error) {
 		return nil, err
 	}
 	c.rehash(e)
-	if life > 0 && count(m) <= maxRecords {
+	if life > 0 && count(m) <= maxRecords && !m.Truncated { // RFC 1035 §7.4
 		c.shard(e.hash).insert(e)
 	}
 	q := m.Question[0]

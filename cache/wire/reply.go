@@ -1,6 +1,9 @@
 package wire
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"strings"
+)
 
 // OPTLen is the length of the OPT record that replies carry, octets.
 const OPTLen = 11
@@ -30,9 +33,10 @@ const (
 	ednsOptionHeader = 4
 )
 
-// EDE packs an extended DNS error as an EDNS option (RFC 8914 §2). Of the text at most 200 octets are kept.
+// EDE packs an extended DNS error as an EDNS option (RFC 8914 §2). Of the text at most 200 octets are kept,
+// and what is no UTF-8 is left out.
 func EDE(code uint16, text string) []byte {
-	text = text[:min(len(text), maxEDEText)]
+	text = strings.ToValidUTF8(text[:min(len(text), maxEDEText)], "")
 	option := make([]byte, 0, ednsOptionHeader+2+len(text))
 	option = binary.BigEndian.AppendUint16(option, optionEDE)
 	option = binary.BigEndian.AppendUint16(option, uint16(2+len(text)))
