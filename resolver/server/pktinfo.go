@@ -10,7 +10,7 @@ import (
 
 // listenUDP opens a UDP socket; on a wildcard address it asks for the destination address of each datagram.
 func listenUDP(addr netip.AddrPort) (*udpSocket, error) {
-	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))
+	conn, err := net.ListenUDP(network("udp", addr), net.UDPAddrFromAddrPort(addr))
 	if err != nil {
 		return nil, err
 	}
@@ -25,6 +25,14 @@ func listenUDP(addr netip.AddrPort) (*udpSocket, error) {
 		}
 	}
 	return u, nil
+}
+
+// network keeps 0.0.0.0 to IPv4, where package net would open all of IPv6 too. [::] is both.
+func network(transport string, addr netip.AddrPort) string {
+	if addr.Addr().Is4() {
+		return transport + "4"
+	}
+	return transport
 }
 
 // oobSize returns how much room control messages need.

@@ -34,7 +34,7 @@ type Server struct {
 	Resolve func(ctx context.Context, q *wire.Query) []byte
 
 	udp   []*udpSocket
-	tcp   []*net.TCPListener
+	tcp   []net.Listener
 	slots chan struct{} // a place for each query that waits for an upstream
 
 	conns connTable
@@ -57,7 +57,7 @@ func (s *Server) Listen() error {
 			addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
 			s.Options.Listen[i] = addr
 		}
-		t, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(addr))
+		t, err := net.ListenTCP(network("tcp", addr), net.TCPAddrFromAddrPort(addr))
 		if err != nil {
 			return s.abandon(listenError("tcp", addr, err))
 		}
@@ -84,7 +84,7 @@ func (s *Server) defaults() {
 	}
 	s.slots = make(chan struct{}, s.MaxWaiting)
 	s.conns.byClient = make(map[netip.Addr]int)
-	s.conns.open = make(map[*net.TCPConn]struct{})
+	s.conns.open = make(map[net.Conn]struct{})
 }
 
 // abandon closes what was opened before err.
@@ -136,7 +136,10 @@ func (s *Server) Serve(ctx context.Context) {
 	}
 	s.conns.stopReading()
 	readers.Wait()
-	end := time.AfterFunc(drainTime, cancel)
+	end := time.AfterFunc(drainTime, func() {
+		cancel()
+		s.conns.close() // of clients that take their replies drop by drop
+	})
 	defer end.Stop()
 	waiting.Wait()
 	for _, u := range s.udp {

@@ -26,9 +26,9 @@ const (
 const tcpPipelined = 64
 
 // serveTCP accepts until the listener is closed.
-func (s *Server) serveTCP(ctx context.Context, l *net.TCPListener, waiting *sync.WaitGroup) {
+func (s *Server) serveTCP(ctx context.Context, l net.Listener, waiting *sync.WaitGroup) {
 	for {
-		conn, err := l.AcceptTCP()
+		conn, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -48,7 +48,7 @@ func (s *Server) serveTCP(ctx context.Context, l *net.TCPListener, waiting *sync
 		}
 		waiting.Go(func() {
 			defer s.conns.remove(conn, client)
-			(&tcpConn{Server: s, conn: conn, client: client}).serve(ctx)
+			(&tcpConn{Server: s, conn: conn, client: client, writing: make(chan struct{}, 1)}).serve(ctx)
 		})
 	}
 }
@@ -56,10 +56,10 @@ func (s *Server) serveTCP(ctx context.Context, l *net.TCPListener, waiting *sync
 // tcpConn is one client's connection.
 type tcpConn struct {
 	*Server
-	conn   *net.TCPConn
+	conn   net.Conn
 	client netip.Addr
 
-	mu sync.Mutex // guards writing
+	writing chan struct{} // a lock that synctest can see through: one place, for who writes
 }
 
 // serve answers messages as they come, each as soon as its answer is there, until the client ends, idles too long, or
@@ -124,8 +124,8 @@ func (c *tcpConn) read(in *bufio.Reader) ([]byte, error) {
 // write sends a reply that has two octets of room in front. A client that does not take it loses the connection.
 func (c *tcpConn) write(framed []byte) {
 	binary.BigEndian.PutUint16(framed, uint16(len(framed)-2))
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.writing <- struct{}{}
+	defer func() { <-c.writing }()
 	c.conn.SetWriteDeadline(time.Now().Add(tcpWrite))
 	if _, err := c.conn.Write(framed); err != nil {
 		c.conn.Close()
@@ -135,12 +135,12 @@ func (c *tcpConn) write(framed []byte) {
 // connTable counts connections, in all and by client.
 type connTable struct {
 	mu       sync.Mutex
-	open     map[*net.TCPConn]struct{}
+	open     map[net.Conn]struct{}
 	byClient map[netip.Addr]int
 	stopped  bool
 }
 
-func (t *connTable) add(conn *net.TCPConn, client netip.Addr, most, mostPerClient int) bool {
+func (t *connTable) add(conn net.Conn, client netip.Addr, most, mostPerClient int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.stopped || len(t.open) >= most || t.byClient[client] >= mostPerClient {
@@ -151,7 +151,7 @@ func (t *connTable) add(conn *net.TCPConn, client netip.Addr, most, mostPerClien
 	return true
 }
 
-func (t *connTable) remove(conn *net.TCPConn, client netip.Addr) {
+func (t *connTable) remove(conn net.Conn, client netip.Addr) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.open, conn)
@@ -167,7 +167,7 @@ func (t *connTable) count() int {
 }
 
 // deadline sets conn's reading deadline, unless the server has stopped reading.
-func (t *connTable) deadline(conn *net.TCPConn, d time.Duration) error {
+func (t *connTable) deadline(conn net.Conn, d time.Duration) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.stopped {
@@ -183,5 +183,14 @@ func (t *connTable) stopReading() {
 	t.stopped = true
 	for conn := range t.open {
 		conn.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// close ends every connection.
+func (t *connTable) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for conn := range t.open {
+		conn.Close()
 	}
 }

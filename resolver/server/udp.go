@@ -1,6 +1,7 @@
 package server
 
-// HOT: a hit over UDP is read, answered and written here. No allocation, no goroutine.
+// HOT: a hit over UDP is read, answered and written here. No allocation, no goroutine; but a wildcard
+// socket pays for its control messages.
 
 import (
 	"context"
