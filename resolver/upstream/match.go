@@ -20,8 +20,8 @@ func newID() uint16 {
 	return binary.BigEndian.Uint16(b[:])
 }
 
-// parse unpacks a response to query and checks that it is one: ID, QR, opcode, and the question, which some servers
-// leave out of an error (RFC 5452 §9.1). Errors: errMismatch, or one that says why it does not unpack.
+// parse unpacks a response to query and checks that it is one: ID, QR, opcode, cookie, and the question, which some
+// servers leave out of an error (RFC 5452 §9.1). Errors: errMismatch, or one that says why it does not unpack.
 func parse(query *dns.Msg, packed []byte) (*dns.Msg, error) {
 	if len(packed) < 12 || binary.BigEndian.Uint16(packed) != query.Id {
 		return nil, errMismatch
@@ -40,10 +40,20 @@ func parse(query *dns.Msg, packed []byte) (*dns.Msg, error) {
 	if len(m.Question) == 0 && !Usable(m) {
 		m.Question = query.Question
 	}
-	if len(m.Question) != 1 || !sameQuestion(m.Question[0], query.Question[0]) {
+	if len(m.Question) != 1 || !sameQuestion(m.Question[0], query.Question[0]) || !sameCookie(query, m) {
 		return nil, errMismatch
 	}
+	if Usable(m) && !m.Truncated && !whole(m, packed) {
+		return nil, errors.New("malformed response: it ends before the last record that its header promises")
+	}
 	return m, nil
+}
+
+// whole says whether m has as many records as the header promises. Unpack does not ask: it takes a message that ends
+// between two records, or before the first, and half an MX RRset sends mail to the wrong host.
+func whole(m *dns.Msg, packed []byte) bool {
+	count := func(at int) int { return int(binary.BigEndian.Uint16(packed[at:])) }
+	return len(m.Answer) == count(6) && len(m.Ns) == count(8) && len(m.Extra) == count(10)
 }
 
 func sameQuestion(a, b dns.Question) bool {

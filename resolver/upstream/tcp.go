@@ -3,50 +3,27 @@ package upstream
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"io"
-	"net"
 	"time"
 
 	"github.com/miekg/dns"
 )
 
-// exchangeTCP asks over a connection of its own (RFC 7766).
+// exchangeTCP asks over TCP or TLS, on a connection shared with other queries (RFC 7766, RFC 7858).
 func (u *Upstream) exchangeTCP(ctx context.Context, m *dns.Msg) (*Response, error) {
-	m.Id = newID()
-	packed, err := m.Pack()
-	if err != nil {
-		return nil, err
+	if u.scheme == schemeTLS {
+		if err := pad(m); err != nil {
+			return nil, err
+		}
 	}
 	u.queries.Add(1)
 	u.overTCP.Add(1)
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", u.peer.String())
+	r, err := u.pool.exchange(ctx, m)
 	if err != nil {
 		return nil, readError(ctx, err)
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
-
-	// Length and message in one write, so in one segment (RFC 7766 §8).
-	if _, err := conn.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(packed))), packed...)); err != nil {
-		return nil, readError(ctx, err)
-	}
-	for range maxMismatched {
-		buf, err := readMessage(conn)
-		if err != nil {
-			return nil, readError(ctx, err)
-		}
-		r, err := parse(m, buf)
-		if err == nil {
-			return &Response{Msg: r, Size: len(buf)}, nil
-		}
-		if !errors.Is(err, errMismatch) {
-			return nil, err
-		}
-		u.mismatched.Add(1)
-	}
-	return nil, errMismatch
+	u.cookies.learn(m, r.Msg, time.Now())
+	return r, nil
 }
 
 // readMessage reads one message behind its two length octets (RFC 1035 §4.2.2).

@@ -1,4 +1,10 @@
 package upstream
 
-// Trusted says whether the AD bit it sets can be believed.
-func (u *Upstream) Trusted() bool { return u.peer.Addr().IsLoopback() }
+// Trusted says whether what the upstream claims to have validated, its AD bit, can be believed: nobody on the way could
+// have set it, because the way is encrypted or does not leave this host (RFC 4035 §4.9.3, RFC 7672 §2.1.1).
+func (u *Upstream) Trusted() bool {
+	return u.scheme == schemeTLS || u.scheme == schemeHTTPS || u.peer.Addr().IsLoopback()
+}
+
+// StoppedValidating notes that the upstream does not set AD any more where it must.
+func (u *Upstream) StoppedValidating() { u.validates.Store(false) }

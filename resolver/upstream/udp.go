@@ -19,8 +19,13 @@ const maxMismatched = 3
 
 // exchangeUDP sends m from a fresh socket and reads until a response matches, ctx ends, or TCP is the better way.
 func (u *Upstream) exchangeUDP(ctx context.Context, m *dns.Msg) (*Response, error) {
-	m.Id = newID()
-	packed, err := m.Pack()
+	query := *m
+	query.Id = newID()
+	if u.Case0x20 {
+		query.Question = []dns.Question{m.Question[0]}
+		query.Question[0].Name = mixCase(m.Question[0].Name)
+	}
+	packed, err := query.Pack()
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +46,7 @@ func (u *Upstream) exchangeUDP(ctx context.Context, m *dns.Msg) (*Response, erro
 		if err != nil {
 			return nil, readError(ctx, err)
 		}
-		if r, err := u.accept(m, buf[:n], from); !errors.Is(err, errMismatch) {
+		if r, err := u.accept(&query, buf[:n], from); !errors.Is(err, errMismatch) {
 			return r, err
 		}
 		u.mismatched.Add(1)
@@ -54,13 +59,20 @@ func (u *Upstream) accept(query *dns.Msg, packed []byte, from netip.AddrPort) (*
 	if from.Port() != u.peer.Port() || from.Addr().Unmap().WithZone("") != u.peer.Addr().WithZone("") {
 		return nil, errMismatch
 	}
+	spelled := !u.Case0x20 || unmixCase(query, packed)
 	m, err := parse(query, packed)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if m.Truncated {
+	case m.Truncated:
+		return nil, errUseTCP
+	case !spelled || owesCookie(query, m):
+		// Forged by one who has guessed ID and port, or from a server that spells and remembers as it likes. Waiting for
+		// another would make the second kind of no use: TCP serves both.
+		u.mismatched.Add(1)
 		return nil, errUseTCP
 	}
+	u.cookies.learn(query, m, time.Now())
 	return &Response{Msg: m, Size: len(packed), UDP: true}, nil
 }
 

@@ -2,10 +2,13 @@ package upstream
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"net/netip"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,15 +16,31 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Upstream is one resolver that questions are forwarded to. It is safe for use by many goroutines.
+// Upstream is one resolver that questions are forwarded to. It is safe for use by many goroutines. The exported fields
+// are to be set before the first Exchange.
 type Upstream struct {
-	address string // as configured
-	peer    netip.AddrPort
-	tcpOnly bool
+	RootCAs  *x509.CertPool // who may vouch for a tls or https upstream; nil means the system's
+	Case0x20 bool           // spell the question in random case over UDP (draft-vixie-dnsext-dns0x20)
 
-	queries, failures, mismatched, overTCP atomic.Uint64
-	validates                              atomic.Bool
-	rtt                                    atomic.Int64 // smoothed round trip, ns; 0 before the first
+	// Lookup finds the addresses of an https upstream whose own address has no ip= in it. It must not ask that upstream.
+	// Nil: such an upstream fails, and says so.
+	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+
+	target
+	pool     pool                   // TCP and TLS
+	http     *http.Transport        // HTTPS
+	sessions tls.ClientSessionCache // to be resumed
+	cookies  cookies
+	dial     func(ctx context.Context, network, address string) (net.Conn, error) // nil means net.Dialer's
+	counters
+}
+
+// counters are what Stats tells.
+type counters struct {
+	queries, failures, mismatched, overTCP, connections atomic.Uint64
+
+	validates atomic.Bool
+	rtt       atomic.Int64 // smoothed round trip, ns; 0 before the first
 
 	mu        sync.Mutex
 	lastError string // guarded by mu; empty after a response
@@ -34,15 +53,36 @@ type Response struct {
 	UDP  bool // it came in a datagram
 }
 
-// New returns the upstream at an address of the form udp://ip:port or tcp://ip:port. Any other form is an error that
-// says so.
+// New returns the upstream at an address of one of these forms:
+//
+//	udp://ip:port                          UDP, and TCP for what is too long for it (RFC 1035, RFC 7766)
+//	tcp://ip:port                          TCP only
+//	tls://ip[:port][#name]                 DNS over TLS (RFC 7858), port 853; without a name, the certificate must be
+//	                                       for the IP address
+//	https://host[:port]/path[?ip=address]  DNS over HTTPS (RFC 8484), port 443; ip, which may be repeated, is where the
+//	                                       host is, and is not sent
+//
+// Any other form is an error that says so.
 func New(address string) (*Upstream, error) {
-	scheme, hostport, found := strings.Cut(address, "://")
-	peer, err := netip.ParseAddrPort(hostport)
-	if !found || err != nil || (scheme != "udp" && scheme != "tcp") {
-		return nil, fmt.Errorf("upstream %q: want udp://ip:port or tcp://ip:port", address)
+	t, err := parseAddress(address)
+	if err != nil {
+		return nil, err
 	}
-	return &Upstream{address: address, peer: netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port()), tcpOnly: scheme == "tcp"}, nil
+	u := &Upstream{target: t, sessions: tls.NewLRUClientSessionCache(maxConns)}
+	u.pool.connect, u.pool.mismatched = u.connect, &u.mismatched
+	if t.scheme == schemeHTTPS {
+		u.http = u.newTransport()
+	}
+	return u, nil
+}
+
+// Close ends the connections that are kept for later queries, and what still waits on them over TCP and TLS. An Exchange
+// after it opens new ones.
+func (u *Upstream) Close() {
+	u.pool.close()
+	if u.http != nil {
+		u.http.CloseIdleConnections()
+	}
 }
 
 // String returns the address as it was configured.
@@ -61,6 +101,9 @@ func (u *Upstream) Exchange(ctx context.Context, q dns.Question, cd bool) (*Resp
 		plain.Extra = nil // the server is older than EDNS (RFC 6891 §7)
 		r, err = u.exchange(ctx, plain)
 	}
+	if err == nil && r.Msg.Truncated {
+		err = errTruncated
+	}
 	if err != nil {
 		if ctx.Err() == nil { // else it is for the caller to say whether this was too late: Overdue
 			u.failed(err.Error())
@@ -70,6 +113,9 @@ func (u *Upstream) Exchange(ctx context.Context, q dns.Question, cd bool) (*Resp
 	u.answered(r.Msg, time.Since(start))
 	return r, nil
 }
+
+// errTruncated is what a response is called that has TC set although it did not come over UDP: the rest cannot be had.
+var errTruncated = errors.New("response is truncated, and not over UDP")
 
 // ednsSize is the largest response asked for over UDP, octets: what passes without fragments nearly everywhere.
 const ednsSize = 1232
@@ -81,15 +127,32 @@ func newQuery(q dns.Question, cd bool) *dns.Msg {
 	return m
 }
 
+// exchange asks by the upstream's transport. Cookies are for those that anybody may write to (RFC 7873 §2, §3).
 func (u *Upstream) exchange(ctx context.Context, m *dns.Msg) (*Response, error) {
-	if !u.tcpOnly {
+	switch u.scheme {
+	case schemeHTTPS:
+		return u.exchangeHTTPS(ctx, m)
+	case schemeTLS:
+		return u.exchangeTCP(ctx, m)
+	}
+	u.cookies.put(m, time.Now())
+	if u.scheme == schemeUDP {
 		r, err := u.exchangeUDP(ctx, m)
+		if badCookie(r) {
+			u.cookies.put(m, time.Now()) // the one that came with the response
+			if r, err = u.exchangeUDP(ctx, m); badCookie(r) {
+				err = errUseTCP // RFC 7873 §5.3
+			}
+		}
 		if !errors.Is(err, errUseTCP) {
 			return r, err
 		}
 	}
 	return u.exchangeTCP(ctx, m)
 }
+
+// badCookie says whether the server wants the query again, with the cookie that it gives (RFC 7873 §5.3).
+func badCookie(r *Response) bool { return r != nil && r.Msg.Rcode == dns.RcodeBadCookie }
 
 // answered notes a response. SERVFAIL and REFUSED are failures: another upstream is asked.
 func (u *Upstream) answered(m *dns.Msg, rtt time.Duration) {
@@ -137,5 +200,6 @@ func (u *Upstream) Stats() Stats {
 	return Stats{
 		Address: u.address, Queries: u.queries.Load(), Failures: u.failures.Load(), Mismatched: u.mismatched.Load(),
 		TCP: u.overTCP.Load(), RTTms: float64(u.RTT().Microseconds()) / 1000, Validates: u.validates.Load(), LastError: last,
+		Trusted: u.Trusted(), Connections: u.connections.Load(),
 	}
 }

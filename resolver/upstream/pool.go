@@ -1,0 +1,132 @@
+package upstream
+
+import (
+	"context"
+	"encoding/binary"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// What bounds the connections to one upstream.
+const (
+	maxConns    = 4                // open for new queries at one time
+	crowded     = 64               // queries waiting on each connection before another is opened
+	maxPending  = 1024             // IDs taken on a connection, given up ones included, before it takes no more queries
+	idleTimeout = 15 * time.Second // without a query waiting (RFC 7766 §6.2.3: in the order of seconds)
+	stallAfter  = time.Second      // of waiting without hearing anything: then new queries go elsewhere
+)
+
+// pool is the few connections to one upstream that queries share (RFC 7766 §6.2.1.1, RFC 7858 §3.4). One mutex guards
+// the connections' state, too: there are few of them, and it is never held while anything waits.
+type pool struct {
+	connect    func(ctx context.Context) (net.Conn, error)
+	mismatched *atomic.Uint64 // counts responses to no query
+
+	mu    sync.Mutex
+	conns []*conn
+}
+
+// waiter is a query on a connection.
+type waiter struct {
+	query  *dns.Msg // ID, question and OPT, to tell its response by
+	frame  []byte   // the packed query behind its two length octets (RFC 1035 §4.2.2)
+	sent   bool     // handed to the writer; only the one who waits looks
+	result chan result
+}
+
+// result is how the waiting ended.
+type result struct {
+	response *Response
+	err      error
+	again    bool // the connection was lost after it had been good: another may do better
+}
+
+// exchange asks over a pooled connection. When that one is lost, as an idle one may be at any moment, the query is
+// repeated once on a connection of its own, which no other query can spoil (RFC 7766 §6.2.4).
+func (p *pool) exchange(ctx context.Context, m *dns.Msg) (*Response, error) {
+	packed, err := m.Pack()
+	if err != nil {
+		return nil, err
+	}
+	c, w := p.join(m, packed)
+	r := c.wait(ctx, w)
+	if r.again && ctx.Err() == nil {
+		c, w = p.alone(m, packed)
+		r = c.wait(ctx, w)
+	}
+	return r.response, r.err
+}
+
+// join puts a query on the connection with the fewest, or on a new one.
+func (p *pool) join(m *dns.Msg, packed []byte) (*conn, *waiter) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	var best *conn
+	for _, c := range slices.Clone(p.conns) {
+		switch {
+		case c.worn(now):
+			c.retire()
+		case best == nil || c.waiting < best.waiting:
+			best = c
+		}
+	}
+	if best == nil || best.waiting >= crowded && len(p.conns) < maxConns {
+		best = p.open()
+		p.conns = append(p.conns, best)
+	}
+	return best, best.add(m, packed, now)
+}
+
+// alone puts a query on a new connection that takes no other.
+func (p *pool) alone(m *dns.Msg, packed []byte) (*conn, *waiter) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.open()
+	c.retired = true
+	return c, c.add(m, packed, time.Now())
+}
+
+// open begins a connection. Called with mu held.
+func (p *pool) open() *conn {
+	c := &conn{pool: p, out: make(chan []byte), done: make(chan struct{}), pending: make(map[uint16]*waiter)}
+	go c.run()
+	return c
+}
+
+// close ends all connections, and the queries on them with net.ErrClosed.
+func (p *pool) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range slices.Clone(p.conns) {
+		c.fail(net.ErrClosed)
+	}
+}
+
+// add enters a query under an ID that no other on the connection has (RFC 7766 §6.2.1). Called with mu held.
+func (c *conn) add(m *dns.Msg, packed []byte, now time.Time) *waiter {
+	id := newID()
+	for _, taken := c.pending[id]; taken; _, taken = c.pending[id] {
+		id = newID()
+	}
+	w := &waiter{
+		query:  &dns.Msg{MsgHdr: dns.MsgHdr{Id: id}, Question: m.Question, Extra: m.Extra},
+		frame:  append(binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(packed)), uint16(len(packed))), packed...),
+		result: make(chan result, 1),
+	}
+	binary.BigEndian.PutUint16(w.frame[2:], id)
+	if c.waiting == 0 && c.net != nil {
+		c.net.SetReadDeadline(time.Time{}) // idle no more
+	}
+	if len(c.pending) == 0 {
+		c.silent = now
+	}
+	c.pending[id] = w
+	c.waiting++
+	return w
+}
