@@ -28,6 +28,7 @@ type member struct {
 	isDown  bool
 	lastTry time.Time
 
+	rootAD   bool      // it validated the root's NS when last asked
 	stripped sync.Once // says that its AD bit is not passed on
 }
 
@@ -85,6 +86,47 @@ func (r *Resolver) probe(ctx context.Context, m *member, timeout time.Duration) 
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	return r.ask(ctx, m, rootNS, false)
+}
+
+// watchEvery is how often each upstream is asked for the root's NS, so that one that has stopped validating is noticed.
+const watchEvery = 5 * time.Minute
+
+// Watch asks every upstream for the root's NS, now and every five minutes, until ctx ends, and logs those that do not
+// answer and those that have stopped validating. The root is signed, so a validating resolver sets AD; a mail server's
+// DANE probe asks the very same, and without AD it does no DANE and says nothing.
+func (r *Resolver) Watch(ctx context.Context) {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		var all sync.WaitGroup
+		for _, m := range r.members() {
+			all.Go(func() { r.look(ctx, m) })
+		}
+		all.Wait()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (r *Resolver) look(ctx context.Context, m *member) {
+	resp, err := r.probe(ctx, m, r.Budget)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		r.Log.Warn("upstream does not answer; is the address right, does it run, does a firewall stand between? (resolver.upstreams)", "upstream", m.String(), "error", err)
+	case len(resp.Msg.Answer) > 0:
+		m.mu.Lock()
+		stopped := m.rootAD && !resp.Msg.AuthenticatedData
+		m.rootAD = resp.Msg.AuthenticatedData
+		m.mu.Unlock()
+		if stopped {
+			m.StoppedValidating()
+			r.Log.Error("upstream has stopped validating DNSSEC: mail servers that ask through it do no DANE any more, and do not say so", "upstream", m.String())
+		}
+	}
 }
 
 // ask does one exchange.

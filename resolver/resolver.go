@@ -3,7 +3,6 @@ package resolver
 import (
 	"context"
 	"errors"
-	"iter"
 	"log/slog"
 	"slices"
 	"sync"
@@ -210,29 +209,5 @@ func (r *Resolver) Saved() Saved {
 	return Saved{
 		Queries: st.GlueHits + st.BundleHits + r.stats.bundleJoined.Load(),
 		WaitMS:  float64(wait.Microseconds()) / 1000,
-	}
-}
-
-// Try asks every upstream for the root's NS, which every resolver knows, and yields those that fail and why.
-func (r *Resolver) Try(ctx context.Context) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		members := r.members()
-		failed := make([]error, len(members))
-		var all sync.WaitGroup
-		for i, m := range members {
-			all.Go(func() {
-				resp, err := r.probe(ctx, m, r.Budget)
-				if err == nil && !upstream.Usable(resp.Msg) {
-					err = errors.New(dns.RcodeToString[resp.Msg.Rcode])
-				}
-				failed[i] = err
-			})
-		}
-		all.Wait()
-		for i, err := range failed {
-			if err != nil && !yield(members[i].String(), err) {
-				return
-			}
-		}
 	}
 }
