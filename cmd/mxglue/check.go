@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mxglue/mxglue/resolver"
 	"github.com/mxglue/mxglue/smtpprobe"
 )
 
@@ -35,10 +36,11 @@ func checkCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			prober, err := newProber(config)
+			prober, questions, err := newProber(config)
 			if err != nil {
 				return err
 			}
+			defer questions.Close()
 			prober.First = first
 			write := writeReport
 			if asJSON {
@@ -56,17 +58,20 @@ func checkCommand() *cobra.Command {
 	return cmd
 }
 
-// newProber wires the tester to a resolver of its own, with the daemon's configuration.
-func newProber(config Config) (*smtpprobe.Prober, error) {
-	_, questions, err := newResolver(config, nil, newLogger(config))
+// newProber wires the tester to a resolver of its own, with the daemon's configuration, which is to be closed.
+func newProber(config Config) (*smtpprobe.Prober, *resolver.Resolver, error) {
+	if err := config.findUpstreams(nil); err != nil { // the daemon of this host may well be one
+		return nil, nil, err
+	}
+	_, questions, err := newResolver(config, newLogger(config))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	p := &smtpprobe.Prober{Exchange: questions.Exchange, Options: smtpprobe.Options{
 		Helo: config.SMTPProbe.HELO, Port: config.SMTPProbe.Port, AllowPrivate: config.SMTPProbe.AllowPrivate,
 	}}
 	p.Timeouts.Address = config.SMTPProbe.Timeout
-	return p, nil
+	return p, questions, nil
 }
 
 // checkAll probes the domains one after the other and returns the worst exit code.

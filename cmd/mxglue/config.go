@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"net/netip"
 	"time"
+
+	"github.com/mxglue/mxglue/resolver"
 )
 
 // Config is what config.yaml, the environment and the flags say, checked. Its sections and fields are those of
@@ -20,18 +22,31 @@ type Config struct {
 	}
 	Cache struct {
 		Entries        int
+		Memory         int    // octets
 		Glue           string // trust, verify or ignore
 		GlueMaxTTL     time.Duration
 		GlueScope      string // client or all
 		GluePrivate    bool
 		NegativeMaxTTL time.Duration
+		MinTTL, MaxTTL time.Duration // 0: none; MinTTL is at most MaxTTL
+		Hotlist        string        // a file; "": off
 	}
 	Resolver struct {
-		Upstreams   []string // udp://ip:port or tcp://ip:port; empty: ask systemUpstreams
-		Bundle      bool
-		Timeout     time.Duration // the whole budget of one question
-		FirstTry    time.Duration // at most Timeout
-		MaxInflight int
+		Upstreams        []string // as upstreamAddress yields them; empty: see findUpstreams
+		FromSystem       bool     // set by findUpstreams
+		Policy           string   // order, fastest or race
+		Routes           []Route  // each zone once
+		Records          resolver.Records
+		Hosts            bool
+		DNSSEC           string // strip or trust
+		RebindProtection bool
+		Bundle           bool
+		Timeout          time.Duration // the whole budget of one question
+		FirstTry         time.Duration // at most Timeout
+		StaleAfter       time.Duration // less than Timeout
+		MaxInflight      int
+		Case0x20         bool
+		CAFile           string // PEM; "": the system's
 	}
 	SMTPProbe struct {
 		Port         uint16
@@ -41,6 +56,7 @@ type Config struct {
 	}
 	Status struct {
 		Listen netip.AddrPort // the zero AddrPort: off
+		Token  string         // "": flush and dump are for loopback clients alone
 	}
 	Log struct {
 		Level slog.Level
@@ -66,18 +82,31 @@ func (c *Config) settings() []setting {
 		{"server.tcp_per_client", 32, one(&server.TCPPerClient, number(1, 65535))},
 
 		{"cache.entries", 100_000, one(&cache.Entries, number(1, 100_000_000))},
+		{"cache.memory", "256MiB", one(&cache.Memory, size(1<<20, 1<<40))},
 		{"cache.glue", "trust", one(&cache.Glue, word("trust", "verify", "ignore"))},
 		{"cache.glue_max_ttl", "300s", one(&cache.GlueMaxTTL, duration(time.Second, 24*time.Hour))},
 		{"cache.glue_scope", "client", one(&cache.GlueScope, word("client", "all"))},
 		{"cache.glue_private", false, one(&cache.GluePrivate, boolean())},
 		// RFC 2308 §5: values of more than a day have been found to be problematic.
 		{"cache.negative_max_ttl", "1h", one(&cache.NegativeMaxTTL, duration(time.Second, 24*time.Hour))},
+		{"cache.min_ttl", "0s", one(&cache.MinTTL, orZero(duration(time.Second, time.Hour)))},
+		{"cache.max_ttl", "0s", one(&cache.MaxTTL, orZero(duration(time.Second, 7*24*time.Hour)))},
+		{"cache.hotlist", "", one(&cache.Hotlist, fileName())},
 
 		{"resolver.upstreams", []string{}, list(&resolver.Upstreams, upstreamAddress(), 0)},
+		{"resolver.policy", "order", one(&resolver.Policy, policy())},
+		{"resolver.routes", []any{}, routes(&resolver.Routes)},
+		{"resolver.records", []string{}, records(&resolver.Records)},
+		{"resolver.hosts", false, one(&resolver.Hosts, boolean())},
+		{"resolver.dnssec", "strip", one(&resolver.DNSSEC, word("strip", "trust"))},
+		{"resolver.rebind_protection", false, one(&resolver.RebindProtection, boolean())},
 		{"resolver.bundle", true, one(&resolver.Bundle, boolean())},
 		{"resolver.timeout", "4s", one(&resolver.Timeout, duration(100*time.Millisecond, time.Minute))},
 		{"resolver.first_try", "1500ms", one(&resolver.FirstTry, duration(10*time.Millisecond, time.Minute))},
+		{"resolver.stale_after", "1800ms", one(&resolver.StaleAfter, duration(10*time.Millisecond, time.Minute))},
 		{"resolver.max_inflight", 512, one(&resolver.MaxInflight, number(1, 32768))},
+		{"resolver.case_0x20", false, one(&resolver.Case0x20, boolean())},
+		{"resolver.ca_file", "", one(&resolver.CAFile, fileName())},
 
 		{"smtpprobe.port", 25, one(&probe.Port, number[uint16](1, 65535))},
 		{"smtpprobe.helo", "", one(&probe.HELO, heloName())},
@@ -85,6 +114,7 @@ func (c *Config) settings() []setting {
 		{"smtpprobe.timeout", "90s", one(&probe.Timeout, duration(time.Second, time.Hour))},
 
 		{"status.listen", "127.0.0.1:8053", one(&c.Status.Listen, orEmpty(listenAddress()))},
+		{"status.token", "", secret(&c.Status.Token, orEmpty(token()))},
 		{"log.level", "info", one(&c.Log.Level, logLevel())},
 	}
 }

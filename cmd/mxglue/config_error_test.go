@@ -25,8 +25,20 @@ func TestBadValuesNameKeyValueSourceAndWhatIsRight(t *testing.T) {
 		"server: {listen: []}":                            f + `server.listen: is empty; it needs at least one, and each an address and port such as 127.0.0.1:53, "[::1]:53" or 0.0.0.0:53`,
 		"server: {listen: ['127.0.0.1:5','127.0.0.1:5']}": f + `server.listen: "127.0.0.1:5" is listed twice`,
 		"server: {allow: [10.0.0.1/8]}":                   f + `server.allow: "10.0.0.1/8" is not a network such as 192.0.2.0/24 or 2001:db8::/32 without host bits, or an address`,
-		"resolver: {upstreams: [dns.example]}":            f + `resolver.upstreams: "dns.example" is not an IP address with or without port, udp://IP:PORT or tcp://IP:PORT`,
-		"resolver: {timeout: 1s}":                         `default: resolver.first_try: "1.5s" is longer than resolver.timeout, 1s`,
+		"resolver: {upstreams: [dns.example]}":            f + `resolver.upstreams: "dns.example" is not an IP address with or without port, udp://IP:PORT, tcp://IP:PORT, tls://IP:PORT#NAME or https://HOST/PATH?ip=IP`,
+		"resolver: {timeout: 1700ms}":                     `default: resolver.stale_after: "1.8s" is not less than resolver.timeout, 1.7s`,
+		"resolver: {first_try: 5s}":                       f + `resolver.first_try: "5s" is longer than resolver.timeout, 4s`,
+		"resolver: {stale_after: 4s}":                     f + `resolver.stale_after: "4s" is not less than resolver.timeout, 4s`,
+		"resolver: {policy: random}":                      f + `resolver.policy: "random" is not one of order, fastest, race`,
+		"resolver: {dnssec: validate}":                    f + `resolver.dnssec: "validate" is not one of strip, trust`,
+		"resolver: {ca_file: \"a\\nb\"}":                  f + `resolver.ca_file: "a\nb" is not a file name without control characters`,
+		"cache: {memory: 256}":                            f + `cache.memory: "256" is not a size from 1MiB to 1024GiB, written with its unit (KiB, MiB, GiB)`,
+		"cache: {memory: 256MB}":                          f + `cache.memory: "256MB" is not a size from 1MiB to 1024GiB, written with its unit (KiB, MiB, GiB)`,
+		"cache: {memory: 99KiB}":                          f + `cache.memory: "99KiB" is not a size from 1MiB to 1024GiB, written with its unit (KiB, MiB, GiB)`,
+		"cache: {memory: 4294967295GiB}":                  f + `cache.memory: "4294967295GiB" is not a size from 1MiB to 1024GiB, written with its unit (KiB, MiB, GiB)`,
+		"cache: {min_ttl: 2h}":                            f + `cache.min_ttl: "2h" is not a duration from 1s to 1h, written with its unit (1500ms, 4s, 5m, 1h) (or 0s for none)`,
+		"cache: {max_ttl: 1ms}":                           f + `cache.max_ttl: "1ms" is not a duration from 1s to 168h, written with its unit (1500ms, 4s, 5m, 1h) (or 0s for none)`,
+		"cache: {min_ttl: 1m, max_ttl: 30s}":              f + `cache.min_ttl: "1m0s" is longer than cache.max_ttl, 30s`,
 		"smtpprobe: {port: 65536}":                        f + `smtpprobe.port: "65536" is not a number from 1 to 65535`,
 		`smtpprobe: {helo: "a\r\nMAIL FROM:<>"}`:          f + `smtpprobe.helo: "a\r\nMAIL FROM:<>" is not a host name such as mail.example.com or an address literal such as [192.0.2.1] or [IPv6:2001:db8::1]`,
 		"status: {listen: ':8053'}":                       f + `status.listen: ":8053" is not an address and port such as 127.0.0.1:53, "[::1]:53" or 0.0.0.0:53 (or "" for none)`,
@@ -98,24 +110,35 @@ func TestBrokenYAML(t *testing.T) {
 
 func TestUpstreamForms(t *testing.T) {
 	for text, want := range map[string]string{
-		"192.0.2.1":             "udp://192.0.2.1:53",
-		"192.0.2.1:5353":        "udp://192.0.2.1:5353",
-		"2001:db8::1":           "udp://[2001:db8::1]:53",
-		"[2001:db8::1]":         "udp://[2001:db8::1]:53",
-		"[2001:db8::1]:5353":    "udp://[2001:db8::1]:5353",
-		"fe80::1%eth0":          "udp://[fe80::1%eth0]:53",
-		"::ffff:192.0.2.1":      "udp://192.0.2.1:53",
-		"udp://192.0.2.1:53":    "udp://192.0.2.1:53",
-		"tcp://[2001:db8::1]":   "tcp://[2001:db8::1]:53",
-		"tls://192.0.2.1":       "",
-		"https://192.0.2.1/dns": "",
-		"192.0.2.1:0":           "",
-		"192.0.2.1:65536":       "",
-		"0.0.0.0":               "",
-		"224.0.0.1":             "",
-		"[2001:db8::1":          "",
-		"resolver.example":      "",
-		"udp://":                "",
+		"192.0.2.1":                    "udp://192.0.2.1:53",
+		"192.0.2.1:5353":               "udp://192.0.2.1:5353",
+		"2001:db8::1":                  "udp://[2001:db8::1]:53",
+		"[2001:db8::1]":                "udp://[2001:db8::1]:53",
+		"[2001:db8::1]:5353":           "udp://[2001:db8::1]:5353",
+		"fe80::1%eth0":                 "udp://[fe80::1%eth0]:53",
+		"::ffff:192.0.2.1":             "udp://192.0.2.1:53",
+		"udp://192.0.2.1:53":           "udp://192.0.2.1:53",
+		"tcp://[2001:db8::1]":          "tcp://[2001:db8::1]:53",
+		"tls://192.0.2.1":              "tls://192.0.2.1:853",
+		"tls://192.0.2.1#dns.example":  "tls://192.0.2.1:853#dns.example",
+		"tls://[2001:db8::1]:8853#a.b": "tls://[2001:db8::1]:8853#a.b",
+		"https://192.0.2.1/dns":        "https://192.0.2.1/dns",
+		"https://dns.example/dns-query?ip=192.0.2.1&ip=2001:db8::1": "https://dns.example/dns-query?ip=192.0.2.1&ip=2001:db8::1",
+
+		"tls://dns.example":                   "",
+		"tls://192.0.2.1#":                    "",
+		"tls://0.0.0.0":                       "",
+		"https://dns.example":                 "",
+		"https://dns.example/q?ip=everywhere": "",
+		"udp://192.0.2.1#dns.example":         "",
+		"quic://192.0.2.1":                    "",
+		"192.0.2.1:0":                         "",
+		"192.0.2.1:65536":                     "",
+		"0.0.0.0":                             "",
+		"224.0.0.1":                           "",
+		"[2001:db8::1":                        "",
+		"resolver.example":                    "",
+		"udp://":                              "",
 	} {
 		got, ok := upstreamAddress().parse(text)
 		if !ok {
@@ -146,6 +169,8 @@ func TestUpstreamThatIsOurOwnListener(t *testing.T) {
 	wantErrors(t, err, `flag --upstream: resolver.upstreams: "udp://127.0.0.1:5300" is our own listener 127.0.0.1:5300 (server.listen): a loop`)
 	_, err = load(t, "server: {listen: 0.0.0.0:53}", "--upstream", "tcp://127.0.0.9")
 	wantErrors(t, err, `flag --upstream: resolver.upstreams: "tcp://127.0.0.9:53" is our own listener 0.0.0.0:53 (server.listen): a loop`)
+	_, err = load(t, "resolver: {routes: [{zone: a.example, upstreams: 'tcp://127.0.0.1:5300'}]}")
+	wantErrors(t, err, `config.yaml: resolver.routes: "tcp://127.0.0.1:5300" is our own listener 127.0.0.1:5300 (server.listen): a loop`)
 	if _, err := load(t, "", "--upstream", "127.0.0.1:53", "--upstream", "127.0.0.2:5300"); err != nil {
 		t.Errorf("another port and another loopback address: %v", err)
 	}
@@ -160,6 +185,9 @@ func FuzzConfig(f *testing.F) {
 		"a: &a [*a]", "a: &a {b: *a}", "? [x]\n: y", "1: {2: 3}", "true: ~", "'': {'': ''}", "'.': {'.': 1}", "\"a\\nb\": {C: 1}", "cache.glue: verify",
 		"Cache: {GLUE: verify}\ncache: {glue: ignore}", "log: {level: !!binary aGk=}", "log: {level: 2001-01-01}", "---\n...\n---\n",
 		"cache: {entries: 0x10}", "cache: {entries: .inf}", "<<: {cache: {glue: trust}}", "server: {allow: '0.0.0.0/0, ::/0'}",
+		"resolver: {routes: [{zone: a.example, upstreams: 192.0.2.1}, {Zone: {}, 1: 2}, [], ~], records: 'a. A 192.0.2.1'}",
+		"resolver: {routes: [{zone: a, upstreams: ['tls://1.2.3.4#b', 'https://c/d'], policy: race, rebind_protection: true}]}",
+		"cache: {memory: 4194304KiB, hotlist: x, min_ttl: 0s}", "status: {token: [a]}",
 		"resolver: {upstreams: ['[fe80::1%a]:1', 'tcp://1.2.3.4'], timeout: 1s, first_try: 900ms}", "smtpprobe: {helo: '[IPv6:::]'}",
 	} {
 		f.Add(seed)
@@ -185,10 +213,11 @@ func FuzzConfig(f *testing.F) {
 		if len(c.Server.Listen) == 0 || len(c.Server.Allow) == 0 || c.Cache.Entries < 1 || c.Resolver.FirstTry > c.Resolver.Timeout {
 			t.Errorf("accepted: %+v", c)
 		}
-		for _, upstream := range c.Resolver.Upstreams {
-			if !upstreamAddrPort(upstream).IsValid() {
-				t.Errorf("accepted upstream %q", upstream)
-			}
+		if c.Resolver.StaleAfter >= c.Resolver.Timeout || c.Cache.Memory < 1<<20 || c.Resolver.Records == nil {
+			t.Errorf("accepted: %+v", c)
+		}
+		if _, _, err := newUpstreams(c); err != nil && !strings.Contains(err.Error(), "add ?ip=") && c.Resolver.CAFile == "" {
+			t.Errorf("accepted, and then %v", err)
 		}
 	})
 }

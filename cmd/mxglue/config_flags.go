@@ -9,7 +9,7 @@ import (
 // The flags that stand for a key of config.yaml.
 var configFlags = []struct{ name, key, usage string }{
 	{"listen", "server.listen", "answer DNS on `ADDR:PORT`, over UDP and TCP (repeatable)"},
-	{"upstream", "resolver.upstreams", "ask the resolver at `IP[:PORT]`, udp://IP:PORT or tcp://IP:PORT (repeatable; none: /etc/resolv.conf)"},
+	{"upstream", "resolver.upstreams", "ask the resolver at `IP[:PORT]`, tcp://IP:PORT, tls://IP:PORT#NAME or https://HOST/PATH?ip=IP (repeatable; none: /etc/resolv.conf)"},
 	{"status", "status.listen", "`ADDR:PORT` of the status page; \"\" for none"},
 	{"glue", "cache.glue", "what the additional section of an MX answer is good for: `trust`, verify or ignore"},
 	{"bundle", "resolver.bundle", "ask for the addresses of MX hosts before the mail server does: `true` or false"},
@@ -29,8 +29,8 @@ func checkFlags(cmd *cobra.Command) {
 	registerFlags(cmd, "upstream", "glue", "bundle", "log-level", "port", "allow-private", "timeout")
 }
 
-// statsFlags registers the flags of mxglue stats that belong to the configuration. loadConfig reads them.
-func statsFlags(cmd *cobra.Command) {
+// statusFlags registers the flags of mxglue stats, flush and dump that belong to the configuration. loadConfig reads them.
+func statusFlags(cmd *cobra.Command) {
 	registerFlags(cmd, "status")
 }
 

@@ -3,11 +3,13 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 func number[T int | uint16](least, most T) kind[T] {
@@ -40,6 +42,40 @@ func short(d time.Duration) string {
 		text = strings.TrimSuffix(text, "0m")
 	}
 	return text
+}
+
+// orZero lets 0s mean none.
+func orZero(k kind[time.Duration]) kind[time.Duration] {
+	return kind[time.Duration]{
+		want: k.want + ` (or 0s for none)`,
+		parse: func(text string) (time.Duration, bool) {
+			if d, err := time.ParseDuration(text); err == nil && d == 0 {
+				return 0, true
+			}
+			return k.parse(text)
+		},
+	}
+}
+
+// size reads octets with a binary unit.
+func size(least, most uint64) kind[int] {
+	units := []struct {
+		name  string
+		shift int
+	}{{"KiB", 10}, {"MiB", 20}, {"GiB", 30}}
+	return kind[int]{
+		want: fmt.Sprintf("a size from %dMiB to %dGiB, written with its unit (KiB, MiB, GiB)", least>>20, most>>30),
+		parse: func(text string) (int, bool) {
+			for _, u := range units {
+				if digits, ok := strings.CutSuffix(text, u.name); ok {
+					n, err := strconv.ParseUint(digits, 10, 32)
+					octets := n << u.shift
+					return int(octets), err == nil && octets >= least && octets <= min(most, math.MaxInt)
+				}
+			}
+			return 0, false
+		},
+	}
 }
 
 func word(words ...string) kind[string] {
@@ -113,67 +149,22 @@ func network() kind[netip.Prefix] {
 	}
 }
 
-// upstreamAddress reads every form and yields one: udp://ip:port or tcp://ip:port.
-func upstreamAddress() kind[string] {
+// fileName accepts what can stand in a log line and a system call; whether the file is there is for its user to see.
+func fileName() kind[string] {
 	return kind[string]{
-		want: "an IP address with or without port, udp://IP:PORT or tcp://IP:PORT",
+		want:  "a file name without control characters",
+		parse: func(text string) (string, bool) { return text, !strings.ContainsFunc(text, unicode.IsControl) },
+	}
+}
+
+// token is a token68 (RFC 9110 §11.2, RFC 6750 §2.1) that is not guessed.
+func token() kind[string] {
+	const least, most = 16, 256
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/="
+	return kind[string]{
+		want: fmt.Sprintf("%d to %d letters, digits or -._~+/= (openssl rand -hex 16 makes some)", least, most),
 		parse: func(text string) (string, bool) {
-			scheme, at, found := strings.Cut(text, "://")
-			if !found {
-				scheme, at = "udp", text
-			}
-			address, ok := addressAt53(at)
-			return scheme + "://" + address.String(), ok && (scheme == "udp" || scheme == "tcp")
+			return text, len(text) >= least && len(text) <= most && strings.Trim(text, alphabet) == ""
 		},
 	}
-}
-
-// addressAt53 reads ip, ip:port, [ip] or [ip]:port of one host; without a port it is 53.
-func addressAt53(text string) (netip.AddrPort, bool) {
-	at, err := netip.ParseAddrPort(text)
-	if err != nil {
-		if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
-			text = text[1 : len(text)-1]
-		}
-		var addr netip.Addr
-		addr, err = netip.ParseAddr(text)
-		at = netip.AddrPortFrom(addr, 53)
-	}
-	addr := at.Addr().Unmap()
-	oneHost := !addr.IsUnspecified() && !addr.IsMulticast()
-	return netip.AddrPortFrom(addr, at.Port()), err == nil && at.Port() != 0 && oneHost
-}
-
-// heloName accepts what EHLO may say: a domain or an address literal (RFC 5321 §4.1.1.1, §4.1.3). It becomes part of
-// a command line, so nothing else may get through.
-func heloName() kind[string] {
-	return kind[string]{
-		want: "a host name such as mail.example.com or an address literal such as [192.0.2.1] or [IPv6:2001:db8::1]",
-		parse: func(text string) (string, bool) {
-			return text, text == "" || isHostName(text) || isAddressLiteral(text)
-		},
-	}
-}
-
-func isAddressLiteral(text string) bool {
-	if !strings.HasPrefix(text, "[") || !strings.HasSuffix(text, "]") {
-		return false
-	}
-	inner, v6 := strings.CutPrefix(text[1:len(text)-1], "IPv6:")
-	addr, err := netip.ParseAddr(inner)
-	return err == nil && addr.Is6() == v6 && addr.Zone() == ""
-}
-
-// isHostName knows letters, digits and inner hyphens (RFC 5321 §4.1.2, Domain).
-func isHostName(text string) bool {
-	notLDH := func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-'
-	}
-	for label := range strings.SplitSeq(text, ".") {
-		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
-			strings.ContainsFunc(label, notLDH) {
-			return false
-		}
-	}
-	return len(text) <= 253
 }

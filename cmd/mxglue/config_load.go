@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"slices"
@@ -19,7 +18,7 @@ var configFiles = []string{"config.yaml", "/etc/mxglue/config.yaml"}
 const environmentPrefix = "MXGLUE_"
 
 // loadConfig reads the configuration: a flag wins over the environment, that over the file, that over the default. The
-// flags are those that serveFlags, checkFlags or statsFlags has registered. The error is a ConfigError.
+// flags are those that serveFlags, checkFlags or statusFlags has registered. The error is a ConfigError.
 func loadConfig(flags *pflag.FlagSet) (Config, error) {
 	var config Config
 	settings := config.settings()
@@ -148,27 +147,4 @@ func (s *sources) of(key string) string {
 		return s.file
 	}
 	return "default"
-}
-
-// conflicts are settings that are right each and wrong together.
-func (c *Config) conflicts(s *sources) (problems ConfigError) {
-	add := func(key, text string, args ...any) {
-		problems = append(problems, Problem{s.of(key), key, fmt.Sprintf(text, args...)})
-	}
-	listen := c.Server.Listen
-	if s.flag("server.listen") == nil {
-		listen = nil // mxglue check opens no listener: for it to ask the daemon is no loop
-	}
-	for _, upstream := range c.Resolver.Upstreams {
-		if listener, own := ownListener(listen, upstreamAddrPort(upstream)); own {
-			add("resolver.upstreams", "%q is our own listener %s (server.listen): a loop", upstream, listener)
-		}
-	}
-	if c.Resolver.FirstTry > c.Resolver.Timeout {
-		add("resolver.first_try", `"%s" is longer than resolver.timeout, %s`, c.Resolver.FirstTry, c.Resolver.Timeout)
-	}
-	if c.Status.Listen.IsValid() && c.Status.Listen.Port() != 0 && slices.Contains(c.Server.Listen, c.Status.Listen) {
-		add("status.listen", `"%s" is taken by server.listen; choose another port`, c.Status.Listen)
-	}
-	return problems
 }

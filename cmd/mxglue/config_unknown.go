@@ -14,8 +14,11 @@ func (s *sources) capitals(section string, keys map[string]any) (problems Config
 		if key != strings.ToLower(key) {
 			problems = append(problems, Problem{s.file, oneLine(section + key), "keys are written in lower case"})
 		}
-		if inner, ok := value.(map[string]any); ok {
-			problems = append(problems, s.capitals(section+key+".", inner)...)
+		items, _ := value.([]any) // of a list, each may be a section of keys
+		for _, inner := range append(items, value) {
+			if inner, ok := inner.(map[string]any); ok {
+				problems = append(problems, s.capitals(section+key+".", inner)...)
+			}
 		}
 	}
 	return problems

@@ -31,6 +31,16 @@ func one[T any](dst *T, k kind[T]) setter {
 	}
 }
 
+// secret is the setter of a key whose value is shown to nobody, in no error either.
+func secret(dst *string, k kind[string]) setter {
+	return func(raw any) []string {
+		if one(dst, k)(raw) != nil {
+			return []string{"the value (not shown here) is not " + k.want}
+		}
+		return nil
+	}
+}
+
 // list is the setter of a key that has at least so many different values. One string holds several, separated by
 // commas or spaces: an environment variable has nothing else.
 func list[T comparable](dst *[]T, k kind[T], atLeast int) setter {

@@ -57,7 +57,7 @@ func run(ctx context.Context, args []string) int {
 		SilenceErrors: true,
 	}
 	root.SetArgs(args)
-	root.AddCommand(serveCommand(), checkCommand(), statsCommand())
+	root.AddCommand(serveCommand(), checkCommand(), statsCommand(), flushCommand(), dumpCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return exitError{exitConfig, fmt.Errorf("%w (see mxglue %s --help)", err, cmd.Name())}
 	})

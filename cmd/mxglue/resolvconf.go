@@ -44,13 +44,6 @@ func systemUpstreams(path string, listen []netip.AddrPort) ([]string, error) {
 	return nil, fmt.Errorf("no upstream to ask in %s: %s; %s", path, strings.Join(left, ", "), remedy)
 }
 
-// upstreamAddrPort is the address in an upstream of the form that upstreamAddress yields.
-func upstreamAddrPort(upstream string) netip.AddrPort {
-	_, address, _ := strings.Cut(upstream, "://")
-	at, _ := netip.ParseAddrPort(address) // the zero AddrPort is no one's listener
-	return at
-}
-
 // ownListener finds the listener that would get what is sent to an address. A wildcard listener (0.0.0.0, ::) gets what
 // is sent to its port at any address of this host; of both families, as Go opens wildcards for both.
 func ownListener(listen []netip.AddrPort, at netip.AddrPort) (listener netip.AddrPort, own bool) {

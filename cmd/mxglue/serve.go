@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -46,7 +45,10 @@ func serveCommand() *cobra.Command {
 func serve(ctx context.Context, config Config, out io.Writer) error {
 	log := newLogger(config)
 	slog.SetDefault(log)
-	answers, questions, err := newResolver(config, config.Server.Listen, log)
+	if err := config.findUpstreams(config.Server.Listen); err != nil {
+		return err
+	}
+	answers, questions, err := newResolver(config, log)
 	if err != nil {
 		return err
 	}
@@ -62,6 +64,7 @@ func serve(ctx context.Context, config Config, out io.Writer) error {
 		Answer:  answers.Answer,
 		Resolve: questions.Resolve,
 	}
+	defer questions.Close()
 	if err := dns.Listen(); err != nil {
 		return err
 	}
@@ -69,12 +72,17 @@ func serve(ctx context.Context, config Config, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	announce(out, config, dns.Options.Listen, questions)
+	announce(out, config, dns.Options.Listen)
 
 	var parts sync.WaitGroup
-	parts.Go(func() { tryUpstreams(ctx, questions, log) })
+	parts.Go(func() { questions.Watch(ctx) })
+	if hot := newHotlist(config.Cache.Hotlist, log); hot != nil {
+		parts.Go(func() { hot.run(ctx, answers, questions.Warm, log) })
+	}
 	if web != nil {
-		handler := status.Handler(snapshots(time.Now(), dns, answers, questions))
+		d := status.Daemon{Snapshot: snapshots(config, time.Now(), dns, answers, questions), Token: config.Status.Token}
+		controls(&d, answers)
+		handler := d.Handler()
 		parts.Go(func() {
 			if err := status.Serve(ctx, web, handler); err != nil {
 				log.Error("the status endpoint stopped; DNS goes on", "error", err)
@@ -88,11 +96,11 @@ func serve(ctx context.Context, config Config, out io.Writer) error {
 }
 
 // snapshots returns the function that gathers the counters of all parts.
-func snapshots(start time.Time, dns *server.Server, answers *cache.Cache, questions *resolver.Resolver) func() status.Snapshot {
+func snapshots(config Config, start time.Time, dns *server.Server, answers *cache.Cache, questions *resolver.Resolver) func() status.Snapshot {
 	return func() status.Snapshot {
 		r := questions.Stats()
 		return status.Snapshot{
-			Version: version(), UptimeSeconds: time.Since(start).Seconds(),
+			Version: version(), DNSSEC: config.Resolver.DNSSEC, UptimeSeconds: time.Since(start).Seconds(),
 			Server: dns.Stats(), Cache: answers.Stats(), Resolver: r,
 			Upstream: status.Sum(r.Upstreams), Upstreams: r.Upstreams, Saved: questions.Saved(),
 		}
@@ -112,55 +120,4 @@ func listenStatus(addr netip.AddrPort) (net.Listener, error) {
 		return nil, fmt.Errorf("status.listen %s: %w", addr, err)
 	}
 	return l, nil
-}
-
-// announce says on one screen what runs, and a line to try it.
-func announce(out io.Writer, config Config, listen []netip.AddrPort, questions *resolver.Resolver) {
-	var asks []string
-	for _, u := range questions.Stats().Upstreams {
-		asks = append(asks, u.Address)
-	}
-	from := config.File
-	if from == "" {
-		from = "built-in defaults"
-	}
-	upstreams := strings.Join(asks, ", ")
-	if len(config.Resolver.Upstreams) == 0 {
-		upstreams += " (from " + resolvConfFile + ")"
-	}
-	bundle := "on: the addresses of all MX hosts are asked for at once"
-	if !config.Resolver.Bundle {
-		bundle = "off"
-	}
-	fmt.Fprintf(out, "mxglue %s, configuration: %s\n", version(), from)
-	fmt.Fprintf(out, "  answers DNS on  %s (UDP and TCP)\n", join(listen))
-	fmt.Fprintf(out, "  for clients in  %s\n", join(config.Server.Allow))
-	fmt.Fprintf(out, "  asks            %s\n", upstreams)
-	fmt.Fprintf(out, "  glue            %s\n", config.Cache.Glue)
-	fmt.Fprintf(out, "  bundle          %s\n", bundle)
-	if config.Status.Listen.IsValid() {
-		fmt.Fprintf(out, "  status          http://%s/\n", config.Status.Listen)
-	}
-	at := reachable(listen[0])
-	fmt.Fprintf(out, "try:  dig @%s -p %d MX gmail.com\n", at.Addr(), at.Port())
-}
-
-func join[T fmt.Stringer](list []T) string {
-	var texts []string
-	for _, x := range list {
-		texts = append(texts, x.String())
-	}
-	return strings.Join(texts, ", ")
-}
-
-// tryUpstreams asks each upstream something every resolver knows, and warns about those that do not answer: at 3 a.m. the
-// log should say so before the mail queue does.
-func tryUpstreams(ctx context.Context, questions *resolver.Resolver, log *slog.Logger) {
-	for address, err := range questions.Try(ctx) {
-		if ctx.Err() != nil {
-			return
-		}
-		log.Warn("upstream does not answer; is the address right, does it run, does a firewall stand between? (resolver.upstreams)",
-			"upstream", address, "error", err)
-	}
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"github.com/mxglue/mxglue/cmd/mxglue/status"
 	"github.com/mxglue/mxglue/resolver"
 )
@@ -17,9 +19,14 @@ import (
 // runStats runs "mxglue stats" and returns what it printed.
 func runStats(t *testing.T, args ...string) (string, error) {
 	t.Helper()
+	return runCommand(t, statsCommand(), args...)
+}
+
+// runCommand runs a command in an empty working directory and returns what it printed.
+func runCommand(t *testing.T, cmd *cobra.Command, args ...string) (string, error) {
+	t.Helper()
 	t.Chdir(t.TempDir())
 	var out strings.Builder
-	cmd := statsCommand()
 	cmd.SetArgs(args)
 	cmd.SetOut(&out)
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
@@ -35,9 +42,9 @@ func daemon(t *testing.T, handler http.Handler) (address string) {
 }
 
 func TestStatsPrintsTheFiguresOfTheDaemon(t *testing.T) {
-	address := daemon(t, status.Handler(func() status.Snapshot {
+	address := daemon(t, status.Daemon{Snapshot: func() status.Snapshot {
 		return status.Snapshot{Version: "9.9", Saved: resolver.Saved{Queries: 4321}}
-	}))
+	}}.Handler())
 	text, err := runStats(t, "--status", address)
 	if err != nil {
 		t.Fatal(err)

@@ -1,14 +1,6 @@
 package status
 
-import (
-	"cmp"
-	"fmt"
-	"maps"
-	"slices"
-	"strconv"
-	"strings"
-	"time"
-)
+import "time"
 
 // A Section is a group of figures under one title.
 type Section struct {
@@ -37,6 +29,7 @@ func (s Snapshot) Tiles() []Figure {
 func (s Snapshot) Sections() []Section {
 	return []Section{
 		{"Queries", s.queries()},
+		{"Asked upstream", s.asked()},
 		{"Cache", s.cache()},
 		{"Glue", s.glue()},
 		{"Bundle", s.bundle()},
@@ -52,9 +45,17 @@ func (s Snapshot) queries() []Figure {
 		{"dropped", Count(s.Server.Dropped), "too many were waiting for an upstream: server.max_waiting"},
 		{"refused", Count(s.Server.Refused), "from clients that server.allow does not name"},
 		{"malformed", Count(s.Server.Malformed), "no DNS queries at all"},
+	}
+}
+
+func (s Snapshot) asked() []Figure {
+	return []Figure{
 		{"answered SERVFAIL", Count(s.Resolver.ServFail), "no upstream had a usable answer in time"},
 		{"waiting for an upstream now", Count(s.Resolver.InFlight), "different questions"},
 		{"joined", Count(s.Resolver.Joined), "waited for an equal question that was being asked already"},
+		{"crowded out", Count(s.Resolver.Crowded), "not looked up: too many were waiting, for this question or in all: resolver.max_inflight"},
+		{"refreshed", Count(s.Resolver.Refreshes), "MX answers fetched anew because they are asked for still"},
+		{"private addresses dropped", Count(s.Resolver.PrivateDropped), "taken out of answers: rebind_protection"},
 	}
 }
 
@@ -63,7 +64,9 @@ func (s Snapshot) cache() []Figure {
 		{"hits", Count(s.Cache.Hits), ""},
 		{"misses", Count(s.Cache.Misses), "had to be asked upstream"},
 		{"expired", Count(s.Cache.Expired), "misses that were hits until their TTL ran out"},
+		{"old answers", Count(s.Cache.StaleHits), "given past their TTL, as upstream was late or failed: resolver.stale_after"},
 		{"entries", Count(s.Cache.Entries) + " of " + Count(s.Cache.Capacity), "replies kept: cache.entries"},
+		{"memory", Size(s.Cache.Octets), "that they take up, about: cache.memory"},
 		{"evicted", Count(s.Cache.Evicted), "replies that made room for others"},
 	}
 }
@@ -97,6 +100,12 @@ func (s Snapshot) Notes() (notes []string) {
 	if trouble := s.Trouble(); trouble != "" {
 		notes = append(notes, "Not answering what is not cached: "+trouble+".")
 	}
+	for _, u := range s.Upstreams {
+		if s.stripped(u) {
+			notes = append(notes, "AD of "+u.Address+" is not passed on, so DANE is off: the way there is neither loopback nor "+
+				"encrypted, and anybody on it could set that bit. Use a validating resolver on this host, or tls://; or set resolver.dnssec.")
+		}
+	}
 	note(s.Server.Dropped, "queries were dropped, as server.max_waiting others were waiting for an upstream: is one slow?")
 	note(s.Server.Refused, "queries were refused: their clients are not in server.allow.")
 	note(s.Server.TCPRejected, "TCP connections were turned away: more than server.tcp_connections or server.tcp_per_client were open.")
@@ -116,62 +125,4 @@ func (s Snapshot) hitRate() string {
 // Uptime is how long the daemon has been running.
 func (s Snapshot) Uptime() string {
 	return Duration(time.Duration(s.UptimeSeconds * float64(time.Second)))
-}
-
-// Count writes a number with its thousands apart: 1,234,567.
-func Count[T int | uint64](n T) string {
-	digits := strconv.FormatUint(uint64(max(n, 0)), 10)
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
-}
-
-// Duration writes a duration with its two largest units: 3 d 4 h, 5 min 6 s, 7.8 s, 9 ms.
-func Duration(d time.Duration) string {
-	const day = 24 * time.Hour
-	switch {
-	case d >= day:
-		return fmt.Sprintf("%d d %d h", d/day, d%day/time.Hour)
-	case d >= time.Hour:
-		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
-	case d >= time.Minute:
-		return fmt.Sprintf("%d min %d s", d/time.Minute, d%time.Minute/time.Second)
-	case d >= time.Second:
-		return fmt.Sprintf("%.1f s", d.Truncate(100*time.Millisecond).Seconds())
-	}
-	return fmt.Sprintf("%d ms", d.Round(time.Millisecond)/time.Millisecond)
-}
-
-func milliseconds(ms float64) time.Duration {
-	return time.Duration(ms * float64(time.Millisecond))
-}
-
-func percent(share float64) string {
-	return fmt.Sprintf("%.1f %%", 100*share)
-}
-
-func sum(counts map[string]uint64) string {
-	var all uint64
-	for _, count := range counts {
-		all += count
-	}
-	return Count(all)
-}
-
-// reasons continues a sentence with the counts by reason, the largest first.
-func reasons(counts map[string]uint64) string {
-	order := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
-		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
-	})
-	var parts []string
-	for _, reason := range order {
-		if counts[reason] > 0 {
-			parts = append(parts, reason+" "+Count(counts[reason]))
-		}
-	}
-	if parts == nil {
-		return ""
-	}
-	return ": " + strings.Join(parts, ", ")
 }

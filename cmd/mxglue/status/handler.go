@@ -1,38 +1,38 @@
 package status
 
 import (
-	"encoding/json"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/mxglue/mxglue/cache"
 )
 
-// Handler answers GET and HEAD of /stats, /metrics, /healthz and / from what snapshot returns; it is called once per
-// request, by several goroutines at a time. Other methods get 405, other paths 404, foreign Host names 403.
-func Handler(snapshot func() Snapshot) http.Handler {
-	page := newPage()
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, snapshot()) })
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeHealth(w, snapshot()) })
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry(snapshot), promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { page.write(w, snapshot()) })
-	return guard(mux, page.policy)
+// A Daemon is what the status side shows and commands. Its functions are called by several goroutines at a time.
+type Daemon struct {
+	Snapshot func() Snapshot // called once per request
+	// Flush forgets a domain and what came with it, Dump tells what is known at or below one, at most so many. Their
+	// errors say what is wrong with the domain as it stood in the request.
+	Flush func(domain string) (flushed int, err error)
+	Dump  func(domain string, most int) ([]cache.Known, error)
+	Token string // that lets clients flush and dump that are not on loopback; "" is none
 }
 
-func writeJSON(w http.ResponseWriter, s Snapshot) {
-	text, err := json.MarshalIndent(s, "", "  ")
-	if err != nil { // a figure that is no number
-		slog.Error("status: cannot render the figures as JSON", "error", err)
-		http.Error(w, "the figures cannot be rendered as JSON; the log says why", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Write(append(text, '\n'))
+// Handler answers GET and HEAD of /stats, /metrics, /healthz and /, and to trusted clients (control.go) POST /flush and
+// GET /dump, both with ?name=DOMAIN. Other methods get 405, other paths 404, foreign Host names 403.
+func (d Daemon) Handler() http.Handler {
+	page := newPage()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, d.Snapshot()) })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeHealth(w, d.Snapshot()) })
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry(d.Snapshot), promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { page.write(w, d.Snapshot()) })
+	d.control(mux)
+	return guard(mux, page.policy)
 }
 
 // writeHealth answers 200 "ok", or 503 and what is wrong.

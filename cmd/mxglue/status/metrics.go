@@ -51,11 +51,13 @@ func (m sink) server(s Snapshot) {
 
 func (m sink) cache(s Snapshot) {
 	m.gauge("cache_entries", "Replies in the cache.", float64(s.Cache.Entries))
+	m.gauge("cache_size_bytes", "Memory that the replies in the cache take up, about.", float64(s.Cache.Octets))
 	m.gauge("cache_max_entries", "Replies the cache has room for.", float64(s.Cache.Capacity))
 	m.counter("cache_hits_total", "Queries answered from the cache, glue and bundle included.", s.Cache.Hits)
 	m.counter("cache_misses_total", "Queries the cache had no live reply for.", s.Cache.Misses)
 	m.counter("cache_glue_hits_total", "Queries answered from an additional section.", s.Cache.GlueHits)
 	m.counter("cache_bundle_hits_total", "Queries answered from what a bundle had fetched.", s.Cache.BundleHits)
+	m.counter("cache_stale_hits_total", "Queries answered past the TTL, as upstream was late or failed.", s.Cache.StaleHits)
 	m.counter("cache_expired_total", "Misses on a reply whose TTL had run out.", s.Cache.Expired)
 	m.counter("cache_evicted_total", "Replies that made room for others.", s.Cache.Evicted)
 	m.counter("cache_glue_stored_total", "Address RRsets promoted to glue.", s.Cache.GlueStored)
@@ -70,6 +72,9 @@ func (m sink) resolver(s Snapshot) {
 	m.counter("resolver_bundles_total", "MX answers whose hosts were asked for.", s.Resolver.Bundles)
 	m.counter("resolver_bundle_queries_total", "Questions that bundles asked.", s.Resolver.BundleQueries)
 	m.byReason("resolver_bundle_skipped_total", "Questions that bundles left out.", s.Resolver.BundleSkipped)
+	m.counter("resolver_refreshes_total", "Answers fetched anew because they are asked for still.", s.Resolver.Refreshes)
+	m.counter("resolver_crowded_total", "Queries not looked up because too many were waiting.", s.Resolver.Crowded)
+	m.counter("resolver_private_dropped_total", "Addresses taken out of answers by rebind_protection.", s.Resolver.PrivateDropped)
 	m.counter("resolver_servfail_total", "Queries answered SERVFAIL.", s.Resolver.ServFail)
 }
 
@@ -80,8 +85,12 @@ func (m sink) upstreams(s Snapshot) {
 		m.counter("upstream_mismatched_total", "Responses thrown away: wrong address, ID or question.", u.Mismatched, "upstream", u.Address)
 		m.counter("upstream_tcp_queries_total", "Queries sent over TCP.", u.TCP, "upstream", u.Address)
 		m.gauge("upstream_rtt_seconds", "Smoothed round trip; 0 before the first response.", u.RTTms/1000, "upstream", u.Address)
-		m.gauge("upstream_failing", "1 if the latest query had no usable response.", oneIf(state(u) == failing), "upstream", u.Address)
+		m.counter("upstream_connections_total", "TCP and TLS connections opened.", u.Connections, "upstream", u.Address)
+		m.gauge("upstream_failing", "1 if the latest query had no usable response, or it is down.", oneIf(state(u) == failing || state(u) == down), "upstream", u.Address)
+		m.gauge("upstream_down", "1 if it does not answer and is asked last.", oneIf(u.Down), "upstream", u.Address)
 		m.gauge("upstream_validates", "1 if it has been seen to validate DNSSEC.", oneIf(u.Validates), "upstream", u.Address)
+		m.gauge("upstream_trusted", "1 if nobody on the way there can set AD.", oneIf(u.Trusted), "upstream", u.Address)
+		m.gauge("upstream_ad_stripped", "1 if it validates and its AD is not passed on (resolver.dnssec).", oneIf(s.stripped(u)), "upstream", u.Address)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
+	"github.com/mxglue/mxglue/resolver/upstream"
 )
 
 func TestMetricsShowTheFigures(t *testing.T) {
@@ -19,6 +21,16 @@ func TestMetricsShowTheFigures(t *testing.T) {
 		`mxglue_server_tcp_connections 4`,
 		`mxglue_cache_entries 321`,
 		`mxglue_cache_max_entries 100000`,
+		`mxglue_cache_size_bytes 345678`,
+		`mxglue_cache_stale_hits_total 23`,
+		`mxglue_resolver_refreshes_total 47`,
+		`mxglue_resolver_crowded_total 48`,
+		`mxglue_resolver_private_dropped_total 49`,
+		`mxglue_upstream_connections_total{upstream="tcp://[2001:db8::1]:53"} 2`,
+		`mxglue_upstream_down{upstream="udp://192.0.2.1:53"} 0`,
+		`mxglue_upstream_trusted{upstream="udp://192.0.2.1:53"} 0`,
+		`mxglue_upstream_trusted{upstream="tcp://[2001:db8::1]:53"} 1`,
+		`mxglue_upstream_ad_stripped{upstream="tcp://[2001:db8::1]:53"} 0`,
 		`mxglue_cache_hits_total 900`,
 		`mxglue_cache_glue_hits_total 210`,
 		`mxglue_cache_glue_refused_total{reason="contradicts"} 35`,
@@ -38,6 +50,17 @@ func TestMetricsShowTheFigures(t *testing.T) {
 	for _, prefix := range []string{"go_goroutines ", "process_open_fds "} {
 		if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, prefix) }) {
 			t.Errorf("no metric %s", prefix)
+		}
+	}
+}
+
+func TestMetricsShowWhoIsDownAndWhoseADIsStripped(t *testing.T) {
+	text := get(t, func() Snapshot {
+		return Snapshot{DNSSEC: "strip", Upstreams: []upstream.Stats{{Address: "udp://192.0.2.1:53", Queries: 1, Validates: true, Down: true}}}
+	}, "/metrics")
+	for _, want := range []string{"down", "failing", "ad_stripped"} {
+		if line := "mxglue_upstream_" + want + `{upstream="udp://192.0.2.1:53"} 1` + "\n"; !strings.Contains(text, line) {
+			t.Errorf("no line %s", line)
 		}
 	}
 }

@@ -29,17 +29,21 @@ type upstreamLine struct {
 	Failing bool
 }
 
-func lineOf(u upstream.Stats) upstreamLine {
-	line := upstreamLine{Address: u.Address, State: state(u), Failing: state(u) == failing}
+func (s Snapshot) lineOf(u upstream.Stats) upstreamLine {
+	line := upstreamLine{Address: u.Address, State: state(u)}
+	line.Failing = line.State == failing || line.State == down
 	roundTrip, dnssec := "–", "–"
 	if u.RTTms > 0 {
 		roundTrip = Duration(milliseconds(u.RTTms))
 	}
-	if u.Validates {
+	switch {
+	case s.stripped(u):
+		dnssec = "AD stripped"
+	case u.Validates:
 		dnssec = "validates"
 	}
 	if line.Failing {
-		line.State += ": " + u.LastError
+		line.State += ": " + reason(u)
 	}
 	line.Cells = []string{Count(u.Queries), Count(u.Failures), Count(u.Mismatched), Count(u.TCP), roundTrip, dnssec}
 	return line
@@ -63,7 +67,7 @@ func newPage() page {
 func (p page) write(w http.ResponseWriter, s Snapshot) {
 	lines := make([]upstreamLine, len(s.Upstreams))
 	for i, u := range s.Upstreams {
-		lines[i] = lineOf(u)
+		lines[i] = s.lineOf(u)
 	}
 	var text bytes.Buffer
 	err := p.template.Execute(&text, struct {

@@ -17,7 +17,7 @@ func TestPageShowsTheFigures(t *testing.T) {
 		"<strong>90.0 %</strong>", "<strong>430</strong>", "<strong>21.5 s</strong>",
 		"udp://192.0.2.1:53", "failing: no response within 1.5s", "tcp://[2001:db8::1]:53", "<td>50 ms</td>", "<td>validates</td>",
 		"1,234,567", "321 of 100,000", "refused: contradicts 35, claimed 34</span></dt><dd>69</dd>",
-		"5 queries were dropped",
+		"5 queries were dropped", "337.6 KiB", "<dd>23</dd>", "<dd>47</dd>", "<dd>48</dd>", "<dd>49</dd>",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not say %q", want)
@@ -101,6 +101,41 @@ func TestDuration(t *testing.T) {
 	} {
 		if got := Duration(milliseconds(ms)); got != want {
 			t.Errorf("%v ms is %q, want %q", ms, got, want)
+		}
+	}
+}
+
+// The DANE guard tells that it is at work, and only then.
+func TestNoteOfAnUpstreamWhoseADIsStripped(t *testing.T) {
+	for _, c := range []struct {
+		dnssec   string
+		upstream upstream.Stats
+		want     bool
+	}{
+		{"strip", upstream.Stats{Address: "udp://192.0.2.1:53", Queries: 1, Validates: true}, true},
+		{"trust", upstream.Stats{Address: "udp://192.0.2.1:53", Queries: 1, Validates: true}, false},
+		{"strip", upstream.Stats{Address: "udp://192.0.2.1:53", Queries: 1}, false},
+		{"strip", upstream.Stats{Address: "udp://127.0.0.1:53", Queries: 1, Validates: true, Trusted: true}, false},
+	} {
+		snapshot := func() Snapshot { return Snapshot{DNSSEC: c.dnssec, Upstreams: []upstream.Stats{c.upstream}} }
+		var text strings.Builder
+		if err := WriteText(&text, snapshot()); err != nil {
+			t.Fatal(err)
+		}
+		for where, text := range map[string]string{"page": get(t, snapshot, "/"), "stats": text.String()} {
+			note := strings.Contains(text, "AD of udp://192.0.2.1:53 is not passed on")
+			cell := strings.Contains(text, "AD stripped")
+			if note != c.want || cell != c.want {
+				t.Errorf("%s, %+v: %s has the note: %v, and the cell: %v; want %v", c.dnssec, c.upstream, where, note, cell, c.want)
+			}
+		}
+	}
+}
+
+func TestSize(t *testing.T) {
+	for n, want := range map[int]string{0: "0 B", 1023: "1023 B", 1536: "1.5 KiB", 256 << 20: "256.0 MiB", 5 << 30: "5.0 GiB", 2 << 40: "2048.0 GiB"} {
+		if got := Size(n); got != want {
+			t.Errorf("%d is %q, want %q", n, got, want)
 		}
 	}
 }

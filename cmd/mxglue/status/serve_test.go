@@ -17,7 +17,7 @@ func TestServeAnswersUntilItsContextEnds(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- Serve(ctx, listener, Handler(busy)) }()
+	go func() { ended <- Serve(ctx, listener, Daemon{Snapshot: busy}.Handler()) }()
 
 	response, err := http.Get("http://" + listener.Addr().String() + "/healthz")
 	if err != nil {
@@ -49,7 +49,7 @@ func TestServeEndsWithAnErrorWhenItsListenerBreaks(t *testing.T) {
 		t.Fatal(err)
 	}
 	listener.Close()
-	if err := Serve(t.Context(), listener, Handler(busy)); err == nil {
+	if err := Serve(t.Context(), listener, Daemon{Snapshot: busy}.Handler()); err == nil {
 		t.Error("no error")
 	}
 }
@@ -59,7 +59,7 @@ func TestServeBoundsTheHeader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go Serve(t.Context(), listener, Handler(busy))
+	go Serve(t.Context(), listener, Daemon{Snapshot: busy}.Handler())
 	request, err := http.NewRequest("GET", "http://"+listener.Addr().String()+"/stats", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package status
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/mxglue/mxglue/cache"
@@ -13,12 +12,13 @@ import (
 // A Snapshot is what GET /stats shows: every figure of a running daemon, counted since its start.
 type Snapshot struct {
 	Version       string           `json:"version"`
+	DNSSEC        string           `json:"dnssec"` // resolver.dnssec: strip or trust
 	UptimeSeconds float64          `json:"uptime_seconds"`
 	Server        server.Stats     `json:"server"`
 	Cache         cache.Stats      `json:"cache"`
 	Resolver      resolver.Stats   `json:"resolver"`
 	Upstream      Sums             `json:"upstream"`
-	Upstreams     []upstream.Stats `json:"upstreams"` // in the order they are asked
+	Upstreams     []upstream.Stats `json:"upstreams"` // those of everything first, then those of routes
 	Saved         resolver.Saved   `json:"saved"`
 }
 
@@ -50,14 +50,14 @@ func (s Snapshot) HitRate() (rate float64, ok bool) {
 
 // Trouble says in a sentence why the daemon cannot do its work; "" when it can. There is trouble when every upstream
 // that was asked at all failed the latest time it was asked. Before the first query there is none; after trouble, the
-// next query that is answered ends it. One look is one sample: SERVFAIL for one broken domain is a failure as well, so
+// next query that is answered ends it. An upstream that is down is asked every second, and comes back by itself. One look is one sample: SERVFAIL for one broken domain is a failure as well, so
 // an alarm should want two bad looks in a row.
 func (s Snapshot) Trouble() string {
 	var failures []string
 	for _, u := range s.Upstreams {
 		switch state(u) {
-		case failing:
-			failures = append(failures, fmt.Sprintf("%s: %s", u.Address, u.LastError))
+		case failing, down:
+			failures = append(failures, u.Address+": "+reason(u))
 		case answering:
 			return ""
 		}
@@ -68,20 +68,37 @@ func (s Snapshot) Trouble() string {
 	return "no upstream answered when it was last asked (" + strings.Join(failures, "; ") + ")"
 }
 
-// An upstream is in one of three states.
+// An upstream is in one of four states.
 const (
 	unasked   = "not asked yet"
 	answering = "answering"
-	failing   = "failing"
+	failing   = "failing" // it answers, but not what it was asked the latest time
+	down      = "down"    // it does not answer, and is asked last
 )
 
-// state goes by LastError, which the first usable response clears.
+// state goes by what the resolver has found, then by LastError, which the first usable response clears.
 func state(u upstream.Stats) string {
 	switch {
+	case u.Down:
+		return down
 	case u.LastError != "":
 		return failing
 	case u.Queries == 0:
 		return unasked
 	}
 	return answering
+}
+
+// reason says what is wrong with an upstream that is down or failing. A response that came too late clears LastError
+// and leaves the upstream down until it has answered a probe.
+func reason(u upstream.Stats) string {
+	if u.LastError == "" {
+		return "answered too late"
+	}
+	return u.LastError
+}
+
+// stripped says whether the AD bit that an upstream sets goes no further (resolver.dnssec).
+func (s Snapshot) stripped(u upstream.Stats) bool {
+	return u.Validates && !u.Trusted && s.DNSSEC == "strip"
 }

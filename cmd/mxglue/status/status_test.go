@@ -16,19 +16,20 @@ import (
 func busy() Snapshot {
 	upstreams := []upstream.Stats{
 		{Address: "udp://192.0.2.1:53", Queries: 40, Failures: 7, Mismatched: 2, TCP: 3, RTTms: 50.25, LastError: "no response within 1.5s"},
-		{Address: "tcp://[2001:db8::1]:53", Queries: 12, TCP: 12, RTTms: 20, Validates: true},
+		{Address: "tcp://[2001:db8::1]:53", Queries: 12, TCP: 12, RTTms: 20, Validates: true, Trusted: true, Connections: 2},
 	}
 	return Snapshot{
 		Version:       "1.2.3",
+		DNSSEC:        "strip",
 		UptimeSeconds: 93784,
 		Server:        server.Stats{UDPQueries: 1234567, TCPQueries: 8, Dropped: 5, Malformed: 6, Refused: 9, TCPConnections: 4, TCPRejected: 10},
 		Cache: cache.Stats{
-			Entries: 321, Capacity: 100000, Hits: 900, Misses: 100, GlueHits: 210, BundleHits: 220, Expired: 30, Evicted: 31,
+			Entries: 321, Octets: 345678, StaleHits: 23, Capacity: 100000, Hits: 900, Misses: 100, GlueHits: 210, BundleHits: 220, Expired: 30, Evicted: 31,
 			GlueStored: 33, GlueRefused: map[string]uint64{"claimed": 34, "contradicts": 35}, GlueDiffers: 36,
 		},
 		Resolver: resolver.Stats{
 			InFlight: 11, Joined: 41, BundleJoined: 42, Bundles: 43, BundleQueries: 44,
-			BundleSkipped: map[string]uint64{"rate": 45}, ServFail: 46, Upstreams: upstreams,
+			BundleSkipped: map[string]uint64{"rate": 45}, ServFail: 46, Refreshes: 47, Crowded: 48, PrivateDropped: 49, Upstreams: upstreams,
 		},
 		Upstream:  Sum(upstreams),
 		Upstreams: upstreams,
@@ -51,13 +52,13 @@ func dead() Snapshot {
 	return s
 }
 
-// ask sends one request to a Handler of the snapshot.
+// ask sends one request to the Handler of a daemon with that snapshot.
 func ask(t *testing.T, snapshot func() Snapshot, method, host, path string) *http.Response {
 	t.Helper()
 	request := httptest.NewRequest(method, path, nil)
 	request.Host = host
 	recorder := httptest.NewRecorder()
-	Handler(snapshot).ServeHTTP(recorder, request)
+	Daemon{Snapshot: snapshot}.Handler().ServeHTTP(recorder, request)
 	return recorder.Result()
 }
 

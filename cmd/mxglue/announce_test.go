@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func announced(t *testing.T, config string, system bool) string {
+	t.Helper()
+	c, err := load(t, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Resolver.FromSystem = system
+	var out strings.Builder
+	announce(&out, c, c.Server.Listen)
+	return out.String()
+}
+
+func TestAnnounceSaysWhomItAsks(t *testing.T) {
+	text := announced(t, `
+resolver:
+  upstreams: [192.0.2.1, tls://192.0.2.2#dns.example]
+  policy: fastest
+  records: [mx.example. A 192.0.2.25]
+  hosts: true
+  routes:
+    - {zone: corp.example, upstreams: [10.0.0.53, 10.0.1.53], policy: race}
+    - {zone: zen.spamhaus.org, upstreams: 127.0.0.1:5335}
+`, false)
+	for _, want := range []string{
+		"  answers DNS on  127.0.0.1:5300 (UDP and TCP)\n",
+		"  asks            udp://192.0.2.1:53, tls://192.0.2.2:853#dns.example, the fastest first\n",
+		"  for corp.example.  udp://10.0.0.53:53, udp://10.0.1.53:53, all at once\n",
+		"  for zen.spamhaus.org.  udp://127.0.0.1:5335\n",
+		"  answers itself  from resolver.records (names: 1)\n",
+		"  answers itself  from /etc/hosts (resolver.hosts)\n",
+		"  AD bit          passed on from upstreams on loopback, tls:// and https:// only\n",
+		"try:  dig @127.0.0.1 -p 5300 MX gmail.com\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+	text = announced(t, "resolver: {upstreams: 192.0.2.1, dnssec: trust}", true)
+	for _, want := range []string{"udp://192.0.2.1:53 (from /etc/resolv.conf)\n", "AD bit          passed on from every upstream\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+}
+
+func TestAnnounceIsOneScreen(t *testing.T) {
+	config := "resolver:\n  upstreams: 192.0.2.1\n  routes:\n"
+	for i := range 50 {
+		config += fmt.Sprintf("    - {zone: z%d.example, upstreams: 192.0.2.1}\n", i)
+	}
+	text := announced(t, config, false)
+	if lines := strings.Count(text, "\n"); lines > 24 || !strings.Contains(text, "and 42 more routes\n") {
+		t.Errorf("%d lines:\n%s", lines, text)
+	}
+}

@@ -1,0 +1,311 @@
+package main
+
+import (
+	"context"
+	"encoding/pem"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/mxglue/mxglue/resolver"
+	"github.com/mxglue/mxglue/resolver/upstream"
+)
+
+// asker is a resolver wired as serve does, whose upstreams say what the test wants.
+type asker struct {
+	*resolver.Resolver
+	mu    sync.Mutex
+	asked []string // upstream and name
+}
+
+// newAsker wires what config.yaml says; its upstreams answer every question with the given record, AD set.
+func newAsker(t *testing.T, config, says string) *asker {
+	t.Helper()
+	c, err := load(t, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, r, err := newResolver(c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	a := &asker{Resolver: r}
+	r.Ask = func(_ context.Context, u *upstream.Upstream, q dns.Question, _ bool) (*upstream.Response, error) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.asked = append(a.asked, u.String()+" "+q.Name)
+		rr, err := dns.NewRR(q.Name + " " + says)
+		if err != nil {
+			t.Error(err)
+		}
+		m := new(dns.Msg)
+		m.SetQuestion(q.Name, q.Qtype)
+		m.Response, m.RecursionAvailable, m.AuthenticatedData, m.Answer = true, true, true, []dns.RR{rr}
+		return &upstream.Response{Msg: m, Size: m.Len()}, nil
+	}
+	return a
+}
+
+// ask asks for A and returns the reply and which upstream was asked.
+func (a *asker) ask(t *testing.T, name string) (*dns.Msg, []string) {
+	t.Helper()
+	a.asked = nil
+	m := new(dns.Msg)
+	m.SetQuestion(name, dns.TypeA)
+	m.AuthenticatedData = true
+	reply, _, err := a.Exchange(t.Context(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return reply, a.asked
+}
+
+func TestRoutesReachTheResolver(t *testing.T) {
+	a := newAsker(t, `
+resolver:
+  upstreams: [192.0.2.1, 192.0.2.2]
+  rebind_protection: true
+  routes:
+    - {zone: corp.example, upstreams: [10.0.0.53, 192.0.2.2]}
+    - {zone: safe.corp.example, upstreams: 10.0.1.53, rebind_protection: true}
+`, "60 IN A 10.1.2.3")
+	for name, want := range map[string]struct {
+		upstream string
+		answers  int
+	}{
+		"www.example.":         {"udp://192.0.2.1:53", 0}, // a private address behind a public name
+		"mail.corp.example.":   {"udp://10.0.0.53:53", 1},
+		"a.safe.corp.example.": {"udp://10.0.1.53:53", 0},
+	} {
+		reply, asked := a.ask(t, name)
+		if !slices.Equal(asked, []string{want.upstream + " " + name}) || len(reply.Answer) != want.answers {
+			t.Errorf("%s: asked %q and answered %v; want %s asked, and %d addresses", name, asked, reply.Answer, want.upstream, want.answers)
+		}
+	}
+	if n := len(a.Stats().Upstreams); n != 4 {
+		t.Errorf("%d upstreams in the figures, want 4: one in two places is one", n)
+	}
+}
+
+func TestPolicyAndADReachTheResolver(t *testing.T) {
+	for config, want := range map[string]bool{
+		"upstreams: 192.0.2.1":                           false,
+		"upstreams: 192.0.2.1\n  dnssec: trust":          true,
+		"upstreams: 127.0.0.1:5335":                      true,
+		"upstreams: 'tls://192.0.2.1#a.example'":         true,
+		"upstreams: 192.0.2.1\n  policy: race":           false,
+		"upstreams: 192.0.2.1\n  case_0x20: true":        false,
+		"upstreams: 'https://a.example/q?ip=192.0.2.1'":  true,
+		"upstreams: [tcp://192.0.2.1]\n  dnssec: trust ": true,
+	} {
+		a := newAsker(t, "resolver:\n  "+config, "60 IN A 192.0.2.7")
+		if reply, _ := a.ask(t, "mail.example."); reply.AuthenticatedData != want {
+			t.Errorf("%s: AD is %v, want %v", config, reply.AuthenticatedData, want)
+		}
+		if strings.Contains(config, "race") != (a.Policy == resolver.Race) {
+			t.Errorf("%s: policy is %s", config, a.Policy)
+		}
+	}
+}
+
+func TestOptionsReachCacheAndUpstreams(t *testing.T) {
+	c, err := load(t, `
+cache: {memory: 3MiB, min_ttl: 30s, max_ttl: 1h}
+resolver: {upstreams: 192.0.2.1, case_0x20: true, stale_after: 900ms, records: ["mx.example. A 192.0.2.25"]}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers, questions, err := newResolver(c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer questions.Close()
+	o := answers.Options
+	if o.Memory != 3<<20 || o.MinTTL != 30*time.Second || o.MaxTTL != time.Hour || !o.Configured("mx.example.") || o.Configured("a.example.") {
+		t.Errorf("the cache has %+v", o)
+	}
+	if questions.StaleAfter != 900*time.Millisecond {
+		t.Errorf("stale after %v, want 900ms", questions.StaleAfter)
+	}
+	upstreams, _, err := newUpstreams(c)
+	if err != nil || len(upstreams) != 1 || !upstreams[0].Case0x20 {
+		t.Errorf("upstreams %v, error %v; want one with 0x20", upstreams, err)
+	}
+}
+
+// What is configured is answered without upstream, hosts included, and the configuration stays as it is.
+func TestRecordsAndHosts(t *testing.T) {
+	c, err := load(t, "resolver: {records: ['mx.example. A 192.0.2.25'], hosts: true}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hosts := filepath.Join(t.TempDir(), "hosts")
+	if err := os.WriteFile(hosts, []byte("192.0.2.26 mx.example other.example\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	records, err := newRecords(c, hosts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(records["mx.example."]) != 2 || !records.Has("other.example.") {
+		t.Errorf("records are %v, want two of mx.example, and other.example", records)
+	}
+	if len(c.Resolver.Records["mx.example."]) != 1 || c.Resolver.Records.Has("other.example.") {
+		t.Errorf("the configuration has become %v", c.Resolver.Records)
+	}
+	if _, err := newRecords(c, hosts+".none"); err == nil || !strings.Contains(err.Error(), "resolver.hosts") {
+		t.Errorf("no hosts file: error %v, want one that names resolver.hosts", err)
+	}
+	a := newAsker(t, "resolver: {upstreams: 192.0.2.1, records: ['mx.example. A 192.0.2.25']}", "60 IN A 192.0.2.7")
+	if reply, asked := a.ask(t, "MX.example."); asked != nil || len(reply.Answer) != 1 || !strings.HasSuffix(reply.Answer[0].String(), "192.0.2.25") {
+		t.Errorf("asked %q, answered %v; want the configured record", asked, reply.Answer)
+	}
+}
+
+func TestBadAuthorityFiles(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, []byte("-----BEGIN NOTHING-----\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{file: "has no certificate in it", file + ".none": "no such file"} {
+		_, err := readRoots(name)
+		if err == nil || !strings.HasPrefix(err.Error(), "resolver.ca_file: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want one that names resolver.ca_file and says %q", name, err, want)
+		}
+	}
+}
+
+// An upstream by name and nobody to ask for its address: said at the start, not with every question.
+func TestUpstreamsByNameNeedSomebodyToAsk(t *testing.T) {
+	for config, bad := range map[string]bool{
+		"upstreams: 'https://dns.example/q'":                                                                          true,
+		"upstreams: 'https://dns.example/q?ip=192.0.2.1'":                                                             false,
+		"upstreams: 'https://[2001:db8::1]/q'":                                                                        false,
+		"upstreams: ['https://dns.example/q', 'tls://192.0.2.1']":                                                     false,
+		"upstreams: 192.0.2.1\n  routes: [{zone: a, upstreams: 'https://dns.example/q'}]":                             false,
+		"upstreams: 'https://dns.example/q'\n  routes: [{zone: a, upstreams: 192.0.2.1}]":                             true, // who may know nothing of dns.example
+		"upstreams: ['https://b.example/q?ip=192.0.2.1', 'https://dns.example/q']\n  policy: fastest\n  hosts: false": false,
+	} {
+		c, err := load(t, "resolver:\n  "+config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = newUpstreams(c)
+		if (err != nil) != bad {
+			t.Errorf("%s: error %v, want one: %v", config, err, bad)
+		}
+		if bad && (err == nil || !strings.Contains(err.Error(), `"https://dns.example/q"; add ?ip=ADDRESS`)) {
+			t.Errorf("%s: error %v, want it to say what to add", config, err)
+		}
+	}
+}
+
+// DNS over HTTPS by name, from config.yaml to the answer: its address from the other upstream, its certificate from the
+// authority in resolver.ca_file.
+func TestHTTPSUpstreamByName(t *testing.T) {
+	web := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, _ := io.ReadAll(r.Body)
+		query := new(dns.Msg)
+		if err := query.Unpack(text); err != nil {
+			t.Error(err)
+		}
+		packed, _ := answerA(query, "192.0.2.7").Pack()
+		w.Header().Set("Content-Type", "application/dns-message")
+		w.Write(packed)
+	}))
+	web.EnableHTTP2 = true
+	web.StartTLS() // with a certificate for example.com
+	defer web.Close()
+	authority := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(authority, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	guide := serveDNS(t, func(q *dns.Msg) *dns.Msg {
+		if q.Question[0].Name != "example.com." {
+			t.Errorf("the other upstream was asked for %s", q.Question[0].Name)
+		}
+		return answerA(q, "127.0.0.1")
+	})
+	_, port, _ := net.SplitHostPort(web.Listener.Addr().String())
+	c, err := load(t, "resolver:\n  upstreams: ['https://example.com:"+port+"/q', "+guide+"]\n  ca_file: "+authority+"\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, questions, err := newResolver(c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer questions.Close()
+	m := new(dns.Msg)
+	m.SetQuestion("mail.example.", dns.TypeA)
+	reply, _, err := questions.Exchange(t.Context(), m)
+	if err != nil || len(reply.Answer) != 1 || !strings.HasSuffix(reply.Answer[0].String(), "192.0.2.7") {
+		t.Errorf("answered %v, error %v; want what the https upstream said; its state is %+v", reply, err, questions.Stats().Upstreams)
+	}
+}
+
+// One that knows nothing or fails is no reason to give up.
+func TestLookupAsksTheNextOne(t *testing.T) {
+	nothing := serveDNS(t, func(q *dns.Msg) *dns.Msg { return new(dns.Msg).SetReply(q) })
+	broken := serveDNS(t, func(q *dns.Msg) *dns.Msg { return new(dns.Msg).SetRcode(q, dns.RcodeServerFailure) })
+	knows := serveDNS(t, func(q *dns.Msg) *dns.Msg { return answerA(q, "192.0.2.1") })
+	var upstreams []*upstream.Upstream
+	for _, address := range []string{nothing, broken, knows} {
+		u, err := upstream.New("udp://" + address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		upstreams = append(upstreams, u)
+	}
+	got, err := lookup(t.Context(), upstreams, "dns.example")
+	if err != nil || !slices.Equal(got, []netip.Addr{netip.MustParseAddr("192.0.2.1")}) {
+		t.Errorf("looked up %v, %v; want 192.0.2.1", got, err)
+	}
+	got, err = lookup(t.Context(), upstreams[:2], "dns.example")
+	if err != nil || got != nil {
+		t.Errorf("looked up %v, %v; want nothing", got, err)
+	}
+}
+
+// answerA is the response to a query with one address, and none for other types than A.
+func answerA(query *dns.Msg, address string) *dns.Msg {
+	m := new(dns.Msg).SetReply(query)
+	m.RecursionAvailable = true
+	if q := query.Question[0]; q.Qtype == dns.TypeA {
+		m.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: q.Name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 60}, A: net.ParseIP(address)}}
+	}
+	return m
+}
+
+// serveDNS answers over UDP on a loopback port until the test ends.
+func serveDNS(t *testing.T, answer func(q *dns.Msg) *dns.Msg) (address string) {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &dns.Server{PacketConn: conn, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) { w.WriteMsg(answer(q)) })}
+	ended := make(chan error, 1)
+	go func() { ended <- server.ActivateAndServe() }()
+	t.Cleanup(func() {
+		conn.Close()
+		<-ended
+	})
+	return conn.LocalAddr().String()
+}
