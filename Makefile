@@ -1,10 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help build test race fuzz bench e2e lint check
+.PHONY: help build test race fuzz bench e2e soak lint check
 
 FUZZTIME ?= 10s
+SOAK_SECONDS ?= 60
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the static binary ./mxglue
 	CGO_ENABLED=0 go build -trimpath -o mxglue ./cmd/mxglue
@@ -25,8 +26,11 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 bench: ## the benchmarks, with allocations, ready for benchstat
 	go test -run '^$$' -bench . -benchmem ./...
 
-e2e: ## the binary with a real Postfix and a real Unbound in a network namespace (root; .ci/run installs them)
+e2e: ## the binary with a real Postfix, Unbound and NSD in a network namespace (root; .ci/run installs them)
 	go test -count=1 -v -tags e2e ./cmd/mxglue/e2e/...
+
+soak: ## SOAK_SECONDS (60) of load on the binary while its upstreams flap (like e2e)
+	SOAK_SECONDS=$(SOAK_SECONDS) go test -count=1 -v -tags e2e -run '^TestSoak$$' ./cmd/mxglue/e2e/
 
 lint: ## gofmt, vet, staticcheck, go.mod in order
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }

@@ -38,12 +38,21 @@ func mxglue(t *testing.T, env []string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// serve starts "mxglue serve" on 127.0.0.1:53 in front of 127.0.0.1:5354 and waits until it is up; the test's end stops it
-// as an operator would, and it has to end well.
+// serve starts "mxglue serve" on 127.0.0.1:53 in front of 127.0.0.1:5354.
 func serve(t *testing.T, env ...string) *daemon {
 	t.Helper()
-	d := start(t, mxglue(t, env, "serve", "--listen", dnsAddress, "--upstream", "udp://"+upstreamAddress,
-		"--status", statusAddress))
+	return serveBefore(t, []string{"udp://" + upstreamAddress}, env...)
+}
+
+// serveBefore starts "mxglue serve" on 127.0.0.1:53 in front of the given upstreams and waits until it is up; the test's
+// end stops it as an operator would, and it has to end well.
+func serveBefore(t *testing.T, upstreams []string, env ...string) *daemon {
+	t.Helper()
+	args := []string{"serve", "--listen", dnsAddress, "--status", statusAddress}
+	for _, u := range upstreams {
+		args = append(args, "--upstream", u)
+	}
+	d := start(t, mxglue(t, env, args...))
 	awaitStatus(t, d)
 	t.Cleanup(func() {
 		select {
@@ -95,15 +104,25 @@ func fetch(path string) ([]byte, error) {
 // stats are the figures of /stats that the tests look at.
 type stats struct {
 	Server struct {
-		UDPQueries uint64 `json:"udp_queries"`
-		TCPQueries uint64 `json:"tcp_queries"`
+		UDPQueries     uint64 `json:"udp_queries"`
+		TCPQueries     uint64 `json:"tcp_queries"`
+		Dropped        uint64
+		TCPConnections int `json:"tcp_connections"`
 	}
 	Cache struct {
 		GlueHits   uint64 `json:"glue_hits"`
 		BundleHits uint64 `json:"bundle_hits"`
+		StaleHits  uint64 `json:"stale_hits"`
+	}
+	Resolver struct {
+		InFlight int `json:"in_flight"`
 	}
 	Upstream struct {
 		Queries uint64
+	}
+	Upstreams []struct {
+		Queries, Failures, Connections uint64
+		Down                           bool
 	}
 	Saved struct {
 		Queries uint64

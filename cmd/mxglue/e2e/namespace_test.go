@@ -22,8 +22,9 @@ import (
 // and all scratch files, and the run outside removes it. Set means inside.
 const dirEnv = "MXGLUE_E2E_DIR"
 
-// exchangerAddresses are put on the namespace's loopback. On .21 and .22 nobody listens.
-var exchangerAddresses = []string{"10.77.0.11", "10.77.0.12", "10.77.0.13", "10.77.0.21", "10.77.0.22"}
+// ownAddresses are put on the namespace's loopback: those of the exchangers, on .21 and .22 of whom nobody listens, and that
+// of a resolver which is not on loopback.
+var ownAddresses = []string{"10.77.0.11", "10.77.0.12", "10.77.0.13", "10.77.0.21", "10.77.0.22", farIP}
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(dirEnv); dir != "" {
@@ -49,9 +50,9 @@ func outside() (int, error) {
 	if err := os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin"); err != nil { // not every root shell has them
 		return 0, err
 	}
-	for _, program := range []string{"ip", "unbound", "postfix", "sendmail", "smtp-sink"} {
+	for _, program := range []string{"ip", "nsd", "unbound", "postfix", "sendmail", "smtp-sink"} {
 		if _, err := exec.LookPath(program); err != nil {
-			return 0, fmt.Errorf("%s is needed: apt-get install postfix unbound iproute2 (%w)", program, err)
+			return 0, fmt.Errorf("%s is needed: apt-get install postfix unbound nsd iproute2 (%w)", program, err)
 		}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -104,7 +105,7 @@ func build(ctx context.Context, dir string) {
 	}
 }
 
-// furnish makes the namespaces habitable: a loopback, the exchangers' addresses, /proc, a resolv.conf that names 127.0.0.1.
+// furnish makes the namespaces habitable: a loopback, its addresses, /proc, a resolv.conf that names 127.0.0.1.
 func furnish(dir string) error {
 	if os.Getpid() != 1 {
 		return fmt.Errorf("%s is set outside of the namespaces", dirEnv) // or the mounts below would be the machine's own
@@ -125,7 +126,7 @@ func furnish(dir string) error {
 		}
 	}
 	commands := []string{"link set lo up"}
-	for _, address := range exchangerAddresses {
+	for _, address := range ownAddresses {
 		commands = append(commands, "address add "+address+"/32 dev lo")
 	}
 	for _, c := range commands {

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,18 +16,22 @@ import (
 // unboundAddress is where startUnbound listens, UDP and TCP.
 const unboundAddress = "127.0.0.1:5353"
 
-// unboundConf is a resolver that knows these domains and nothing else: every other name is NXDOMAIN by the local root zone.
-// Like every modern resolver it sends no additional section with an MX answer.
-const unboundConf = `
+// unboundServer is what every Unbound here has in common.
+const unboundServer = `
 server:
-  interface: 127.0.0.1@5353
   do-daemonize: no
   username: ""
   chroot: ""
   pidfile: ""
   use-syslog: no
-  module-config: "iterator"
   num-threads: 1
+`
+
+// unboundConf is a resolver that knows these domains and nothing else: every other name is NXDOMAIN by the local root zone.
+// Like every modern resolver it sends no additional section with an MX answer.
+const unboundConf = unboundServer + `
+  interface: 127.0.0.1@5353
+  module-config: "iterator"
   minimal-responses: yes
   local-zone: "." static
   local-data: ". 3600 SOA ns.example. hostmaster.example. 1 3600 600 86400 300"
@@ -63,7 +68,13 @@ server:
 // startUnbound runs a real Unbound with unboundConf.
 func startUnbound(t *testing.T) {
 	t.Helper()
-	dir := scratch(t, "unbound")
+	d := runUnbound(t, scratch(t, "unbound"), unboundConf)
+	awaitAnswer(t, d, unboundAddress, "three.example.", dns.TypeMX)
+}
+
+// runUnbound runs a real Unbound with the given configuration, dir being its working directory.
+func runUnbound(t *testing.T, dir, conf string) *daemon {
+	t.Helper()
 	// Debian's AppArmor profile goes by the path /usr/sbin/unbound and forbids a configuration elsewhere than /etc/unbound:
 	// a copy has no profile.
 	installed, err := exec.LookPath("unbound")
@@ -78,12 +89,20 @@ func startUnbound(t *testing.T) {
 	if err := os.WriteFile(unbound, program, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(unbound, "-d", "-p", "-c", writeFile(t, dir, "unbound.conf", unboundConf))
+	cmd := exec.Command(unbound, "-d", "-p", "-c", writeFile(t, dir, "unbound.conf", conf))
 	cmd.Dir = dir
-	d := start(t, cmd)
+	return start(t, cmd)
+}
+
+// awaitAnswer waits until a name server has an answer to a question.
+func awaitAnswer(t *testing.T, d *daemon, address, name string, qtype uint16) {
+	t.Helper()
 	eventually(t, 10*time.Second, func() error {
 		d.running(t)
-		_, err := exchange("udp", unboundAddress, "three.example.", dns.TypeMX)
+		r, err := exchange("udp", address, name, qtype)
+		if err == nil && len(r.Answer) == 0 {
+			err = fmt.Errorf("no answer to %s %s: %s", name, dns.TypeToString[qtype], dns.RcodeToString[r.Rcode])
+		}
 		return err
 	})
 }

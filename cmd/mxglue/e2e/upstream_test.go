@@ -38,6 +38,14 @@ type asked struct {
 func startUpstream(t *testing.T, address string, delay time.Duration, answer func(*dns.Msg, string) []byte) *upstream {
 	t.Helper()
 	u := &upstream{answer: answer, delay: delay}
+	packets, listener := listenBoth(t, address)
+	serveDNS(t, packets, listener, u)
+	return u
+}
+
+// listenBoth opens the UDP and the TCP socket of an address.
+func listenBoth(t *testing.T, address string) (net.PacketConn, net.Listener) {
+	t.Helper()
 	packets, err := net.ListenPacket("udp", address)
 	if err != nil {
 		t.Fatal(err)
@@ -46,9 +54,15 @@ func startUpstream(t *testing.T, address string, delay time.Duration, answer fun
 	if err != nil {
 		t.Fatal(err)
 	}
+	return packets, listener
+}
+
+// serveDNS lets a handler answer on both sockets until the test ends.
+func serveDNS(t *testing.T, packets net.PacketConn, listener net.Listener, handler dns.Handler) {
+	t.Helper()
 	for _, s := range []*dns.Server{{PacketConn: packets}, {Listener: listener}} {
 		up := make(chan struct{})
-		s.Handler, s.NotifyStartedFunc = u, func() { close(up) }
+		s.Handler, s.NotifyStartedFunc = handler, func() { close(up) }
 		ended := make(chan error, 1)
 		go func() { ended <- s.ActivateAndServe() }()
 		select {
@@ -58,11 +72,10 @@ func startUpstream(t *testing.T, address string, delay time.Duration, answer fun
 		}
 		t.Cleanup(func() {
 			if err := s.Shutdown(); err != nil {
-				t.Errorf("upstream %s: %v", address, err)
+				t.Errorf("upstream %s: %v", packets.LocalAddr(), err)
 			}
 		})
 	}
-	return u
 }
 
 // ServeDNS notes the query and answers it one round trip later. The server calls it in a goroutine per query.
