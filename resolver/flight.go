@@ -10,7 +10,7 @@ import (
 	"github.com/mxglue/mxglue/cache/wire"
 )
 
-// maxJoined is the most queries that wait for one question; those beyond are not answered, and ask again.
+// maxJoined is the most queries that wait for one question; those beyond hear SERVFAIL at once.
 const maxJoined = 256
 
 // flight is a question that is upstream now. Whoever asks it meanwhile waits for the same answer.
@@ -78,7 +78,10 @@ func (r *Resolver) board(q *wire.Query, by cache.By) (*flight, *cache.Entry) {
 		}
 	}
 	question, ok := unpack(key)
-	if !ok || len(r.flights) >= r.MaxInFlight {
+	if !ok {
+		return nil, nil
+	}
+	if len(r.flights) >= r.MaxInFlight {
 		r.stats.crowded.Add(1)
 		return nil, nil
 	}

@@ -55,7 +55,7 @@ func (r *Resolver) fell(m *member, why error) {
 		return
 	}
 	r.Log.Warn("upstream does not answer; it is asked last until it does", "upstream", m.String(), "error", why)
-	r.background.Go(func() { r.bringBack(m) })
+	r.background.start(func() { r.bringBack(m) })
 }
 
 // bringBack probes until the member answers anything at all.
@@ -155,7 +155,7 @@ func (r *Resolver) remeasure(rt *route) {
 		}
 		m.mu.Unlock()
 		if due {
-			r.background.Go(func() {
+			r.background.start(func() {
 				if _, err := r.probe(r.ctx, m, probeTimeout); errors.Is(err, context.DeadlineExceeded) {
 					r.fell(m, err)
 				}

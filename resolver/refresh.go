@@ -19,7 +19,7 @@ func (r *Resolver) wake(e *cache.Entry, why cache.Reason) {
 	switch why {
 	case cache.WakeBundle, cache.WakeBundleDO:
 		if r.Bundle {
-			r.background.Go(func() { r.round(e, why == cache.WakeBundleDO) })
+			r.background.start(func() { r.round(e, why == cache.WakeBundleDO) })
 		}
 	case cache.WakeRefresh:
 		r.refreshLater(e)

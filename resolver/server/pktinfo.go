@@ -15,6 +15,10 @@ func listenUDP(addr netip.AddrPort) (*udpSocket, error) {
 		return nil, err
 	}
 	u := &udpSocket{conn: conn, wildcard: addr.Addr().IsUnspecified()}
+	if u.mover, err = newMover(conn, u.wildcard); err != nil {
+		conn.Close()
+		return nil, err
+	}
 	if u.wildcard {
 		// One of the two fails on a socket of the other family; on a dual-stack socket both may work.
 		err4 := ipv4.NewPacketConn(conn).SetControlMessage(ipv4.FlagDst, true)
@@ -44,10 +48,7 @@ func oobSize(wildcard bool) int {
 }
 
 // replyFrom turns the control message of a query into the one of its reply.
-func (u *udpSocket) replyFrom(oob []byte) []byte {
-	if !u.wildcard {
-		return nil
-	}
+func replyFrom(oob []byte) []byte {
 	var cm6 ipv6.ControlMessage
 	if cm6.Parse(oob) == nil && cm6.Dst != nil && cm6.Dst.To4() == nil {
 		return (&ipv6.ControlMessage{Src: cm6.Dst}).Marshal()

@@ -81,6 +81,9 @@ func (c *tcpConn) serve(ctx context.Context) {
 		switch {
 		case reply != nil:
 			c.write(reply)
+			if !c.allowed(c.client) { // it was refused, and has no claim on a place
+				return
+			}
 		case !resolve: // no query: whoever speaks so has no claim on the connection
 			return
 		case c.enter():

@@ -1,14 +1,12 @@
 package server
 
-// HOT: a hit over UDP is read, answered and written here. No allocation, no goroutine; but a wildcard
+// HOT: a hit over UDP is taken, answered and put back here, in batches. No allocation, no goroutine; but a wildcard
 // socket pays for its control messages.
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -21,32 +19,59 @@ import (
 type udpSocket struct {
 	conn     *net.UDPConn
 	wildcard bool
+	mover
 }
 
-// maxDatagram is what one read can take; longer queries are cut, and then malformed.
-const maxDatagram = 4096
+// mover takes datagrams off a socket and puts replies on it.
+type mover interface {
+	// receive waits for datagrams, fills slots from the first on, and returns how many. What it fills them with holds
+	// until the next call. Errors: those of a closed socket or an ended deadline.
+	receive(slots []slot) (int, error)
+	// send puts the replies of slots back. One that cannot be sent is lost, as any datagram may be.
+	send(slots []slot)
+}
+
+// slot is one datagram and its reply.
+type slot struct {
+	query  []byte // empty if it was too long to be a query
+	client netip.AddrPort
+	oob    []byte // the control message: of the query, then of the reply
+	reply  []byte // empty for none
+}
+
+const (
+	batchSize   = 32   // more gains nothing
+	maxDatagram = 4096 // what one datagram can have; longer queries are cut, and then malformed
+	replyRoom   = 1536 // more than any reply over UDP has
+)
 
 // serveUDP reads until the socket's read deadline ends it.
 func (s *Server) serveUDP(ctx context.Context, u *udpSocket, waiting *sync.WaitGroup) {
-	buf, out := make([]byte, maxDatagram), make([]byte, 0, wire.MaxMessage)
-	oob := make([]byte, oobSize(u.wildcard))
+	slots, out := make([]slot, batchSize), make([][replyRoom]byte, batchSize)
 	var q wire.Query
 	for {
-		n, oobn, _, from, err := u.conn.ReadMsgUDPAddrPort(buf, oob)
+		n, err := u.receive(slots)
 		if err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed) {
-				return
-			}
-			continue // an ICMP error about an earlier reply
+			return
 		}
-		q.Client = from.Addr().Unmap().WithZone("")
-		reply, resolve := s.reply(out[:0], &q, buf[:n], false, time.Now())
-		switch {
-		case reply != nil:
-			u.conn.WriteMsgUDPAddrPort(reply, u.replyFrom(oob[:oobn]), from)
-		case resolve && s.enter():
-			s.resolveUDP(ctx, u, waiting, slices.Clone(buf[:n]), slices.Clone(oob[:oobn]), from)
+		now := time.Now() // one for all: they have been waiting for the same wake-up
+		for i := range slots[:n] {
+			s.serveDatagram(ctx, u, waiting, &slots[i], out[i][:0], &q, now)
 		}
+		u.send(slots[:n])
+	}
+}
+
+// serveDatagram answers a hit into the slot, and hands a miss to a goroutine.
+func (s *Server) serveDatagram(ctx context.Context, u *udpSocket, waiting *sync.WaitGroup, d *slot, out []byte, q *wire.Query, now time.Time) {
+	q.Client = d.client.Addr().WithZone("")
+	reply, resolve := s.reply(out, q, d.query, false, now)
+	d.reply = reply
+	if u.wildcard {
+		d.oob = replyFrom(d.oob)
+	}
+	if resolve && s.enter() {
+		s.resolveUDP(ctx, u, waiting, slices.Clone(d.query), slices.Clone(d.oob), d.client)
 	}
 }
 
@@ -54,10 +79,10 @@ func (s *Server) serveUDP(ctx context.Context, u *udpSocket, waiting *sync.WaitG
 func (s *Server) resolveUDP(ctx context.Context, u *udpSocket, waiting *sync.WaitGroup, msg, oob []byte, from netip.AddrPort) {
 	waiting.Go(func() {
 		defer s.leave()
-		q := wire.Query{Client: from.Addr().Unmap().WithZone("")}
+		q := wire.Query{Client: from.Addr().WithZone("")}
 		q.Parse(msg, false)
 		if reply := s.Resolve(ctx, &q); reply != nil {
-			u.conn.WriteMsgUDPAddrPort(reply, u.replyFrom(oob), from)
+			u.conn.WriteMsgUDPAddrPort(reply, oob, from)
 		}
 	})
 }

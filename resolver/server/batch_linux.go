@@ -1,0 +1,163 @@
+package server
+
+// HOT: datagrams come and go here, many in one system call. This is the only file with unsafe in it, and this the proof:
+// every pointer that the kernel is given points into a batch or into a slot's reply or control message. A batch is one
+// allocation on the heap, which the garbage collector does not move, and the pointers lie in fields of pointer type, so
+// that it sees them and keeps what they point to. Every length that the kernel is given is that of what the pointer
+// points to. The calls do not wait (MSG_DONTWAIT), so RawSyscall6 keeps no other goroutine from running: what waits is
+// the runtime's poller, in RawConn.Read and Write.
+
+import (
+	"net"
+	"net/netip"
+	"strconv"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// mmsghdr is struct mmsghdr of recvmmsg(2).
+type mmsghdr struct {
+	hdr unix.Msghdr
+	len uint32
+}
+
+// batch is the mover of recvmmsg and sendmmsg.
+type batch struct {
+	conn    syscall.RawConn
+	in, out [batchSize]mmsghdr
+	inV     [batchSize]unix.Iovec
+	outV    [batchSize]unix.Iovec
+	from    [batchSize]unix.RawSockaddrInet6 // has room for both families
+	oob     [batchSize][oobRoom]byte
+	buf     [batchSize][maxDatagram]byte
+
+	n, queued int // datagrams of the last call; replies to send
+	errno     syscall.Errno
+
+	tryReceiveFn, trySendFn func(fd uintptr) bool // made once: a method value allocates
+}
+
+// oobRoom is what the control messages with a destination address take up, octets, for both families at once.
+const oobRoom = 128
+
+// newMover returns what moves datagrams here: batches, or one at a time where the kernel or a filter refuses those.
+func newMover(conn *net.UDPConn, wildcard bool) (mover, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	b := &batch{conn: raw}
+	b.tryReceiveFn, b.trySendFn = b.tryReceive, b.trySend
+	for i := range batchSize {
+		b.inV[i].Base = &b.buf[i][0]
+		b.inV[i].SetLen(maxDatagram)
+		h := &b.in[i].hdr
+		h.Iov, h.Name = &b.inV[i], (*byte)(unsafe.Pointer(&b.from[i]))
+		h.SetIovlen(1)
+		if wildcard {
+			h.Control = &b.oob[i][0]
+		}
+		b.out[i].hdr.Iov = &b.outV[i]
+		b.out[i].hdr.SetIovlen(1)
+	}
+	refused := false
+	err = raw.Control(func(fd uintptr) { // with no datagram to take there is nothing to lose
+		_, _, errno := syscall.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.in[0])), 0, unix.MSG_DONTWAIT, 0, 0)
+		refused = errno == unix.ENOSYS || errno == unix.EPERM
+	})
+	if err != nil || refused {
+		return newSingle(conn, wildcard), err
+	}
+	return b, nil
+}
+
+func (b *batch) receive(slots []slot) (int, error) {
+	for i := range b.in {
+		h := &b.in[i].hdr
+		h.Namelen = unix.SizeofSockaddrInet6
+		if h.Control != nil {
+			h.SetControllen(oobRoom)
+		}
+	}
+	for {
+		if err := b.conn.Read(b.tryReceiveFn); err != nil {
+			return 0, err
+		}
+		if b.errno == 0 { // else an ICMP error about an earlier reply
+			break
+		}
+	}
+	for i := range b.n {
+		h := &b.in[i].hdr
+		d := &slots[i]
+		d.query = b.buf[i][:b.in[i].len]
+		if h.Flags&unix.MSG_TRUNC != 0 {
+			d.query = nil
+		}
+		d.client = clientOf(&b.from[i])
+		d.oob = b.oob[i][:h.Controllen]
+	}
+	return b.n, nil
+}
+
+func (b *batch) tryReceive(fd uintptr) bool {
+	n, _, errno := syscall.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.in[0])), batchSize, unix.MSG_DONTWAIT, 0, 0)
+	b.n, b.errno = int(n), errno
+	return errno != unix.EAGAIN && errno != unix.EINTR
+}
+
+// clientOf reads an address that the kernel wrote.
+func clientOf(sa *unix.RawSockaddrInet6) netip.AddrPort {
+	octets := (*[2]byte)(unsafe.Pointer(&sa.Port)) // in network order; the same place in both families
+	port := uint16(octets[0])<<8 | uint16(octets[1])
+	if sa.Family == unix.AF_INET {
+		return netip.AddrPortFrom(netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(sa)).Addr), port) // the shorter struct lies within
+	}
+	addr := netip.AddrFrom16(sa.Addr).Unmap()
+	if sa.Scope_id != 0 { // link-local
+		addr = addr.WithZone(strconv.FormatUint(uint64(sa.Scope_id), 10))
+	}
+	return netip.AddrPortFrom(addr, port)
+}
+
+// send expects the slots as receive filled them: each reply goes where its query came from.
+func (b *batch) send(slots []slot) {
+	b.queued = 0
+	for i := range slots {
+		d := &slots[i]
+		if len(d.reply) == 0 {
+			continue
+		}
+		v, h := &b.outV[b.queued], &b.out[b.queued].hdr
+		v.Base = &d.reply[0]
+		v.SetLen(len(d.reply))
+		h.Name, h.Namelen = b.in[i].hdr.Name, b.in[i].hdr.Namelen
+		h.Control = nil
+		if len(d.oob) > 0 {
+			h.Control = &d.oob[0]
+		}
+		h.SetControllen(len(d.oob))
+		b.queued++
+	}
+	for b.n = 0; b.n < b.queued; {
+		if b.conn.Write(b.trySendFn) != nil {
+			return
+		}
+	}
+}
+
+func (b *batch) trySend(fd uintptr) bool {
+	n, _, errno := syscall.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.out[b.n])), uintptr(b.queued-b.n), unix.MSG_DONTWAIT, 0, 0)
+	switch errno {
+	case 0:
+		b.n += int(n)
+	case unix.EAGAIN:
+		return false
+	case unix.EINTR:
+	default:
+		b.n++ // the first of them cannot be sent; those behind it may
+	}
+	return true
+}
