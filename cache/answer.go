@@ -120,7 +120,7 @@ func (st *hitStats) count(e *Entry, expired bool) {
 		st.bundleHits++
 		st.saved += e.origin.RTT
 	}
-	e.hits++
+	e.hits.Store(e.hits.Load() + 1) // no other writer: the shard's lock is held
 	st.hits++
 }
 

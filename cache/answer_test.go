@@ -187,11 +187,12 @@ func TestReasonsFit(t *testing.T) {
 				why = append(why, wire.EDE(wire.EDENoReachable, strings.Repeat("y", 300))...)
 			}
 			c.Failure(dns.Question{Name: name, Qtype: dns.TypeA, Qclass: dns.ClassINET}, Origin{}, why, epoch)
-			for _, limit := range []int{512, 1232} {
-				q := query(t, name, dns.TypeA, "edns")
+			q := query(t, name, dns.TypeA, "edns")
+			exact := wire.HeaderLen + len(q.Question) + wire.OPTLen + len(why)
+			for _, limit := range []int{512, 1232, exact, max(512, exact-1)} {
 				q.Limit = limit
 				m := answer(t, c, q, epoch) // fits, or sound says so
-				fits := wire.HeaderLen+len(q.Question)+wire.OPTLen+len(why) <= limit
+				fits := exact <= limit
 				if got := len(m.IsEdns0().Option); got != n && fits || got != 0 && !fits || m.Truncated {
 					t.Errorf("%d of %d reasons in %d octets, TC %v", got, n, limit, m.Truncated)
 				}

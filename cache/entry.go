@@ -56,10 +56,10 @@ type Entry struct {
 	rank    Rank
 	set     uint64 // of an A or AAAA entry: setHash of its addresses, see promote.go
 	origin  Origin
-	options []byte       // of a failure: EDNS options that say why
-	wake    [3]wakeClock // by Reason
-	renews  atomic.Bool  // a refresh is under way: it may be given for the grace beyond its end
-	hits    uint32       // guarded by the shard's lock; halved when a newer entry takes the place
+	options []byte        // of a failure: EDNS options that say why
+	wake    [3]wakeClock  // by Reason
+	renews  atomic.Bool   // a refresh is under way: it may be given for the grace beyond its end
+	hits    atomic.Uint32 // written under the shard's lock; halved when a newer entry takes the place
 }
 
 // wakeClock is an instant in the cache's time; 0 is never.

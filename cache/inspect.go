@@ -48,7 +48,7 @@ func (e *Entry) known(name string, at time.Duration) Known {
 		Rank: [...]string{RankFailure: "failure", RankGlue: "glue", RankAnswer: "answer"}[e.rank],
 		Age:  int((at - e.arrived) / time.Second), AD: e.ad, CD: e.cd,
 		By:     [...]string{ByClient: "client", ByProber: "prober", ByBundle: "bundle", ByRefresh: "refresh"}[e.origin.By],
-		Client: e.origin.Client, Upstream: e.origin.Upstream, Hits: e.hits, Records: []string{},
+		Client: e.origin.Client, Upstream: e.origin.Upstream, Hits: e.hits.Load(), Records: []string{},
 	}
 	switch {
 	case at < e.expires:
@@ -76,8 +76,8 @@ type Asked struct {
 func (c *Cache) Hottest(n int) []Asked {
 	var all []Asked
 	c.each(func(e *Entry) {
-		if e.rank == RankAnswer && !e.cd && e.hits > 0 {
-			all = append(all, Asked{e.Name(), e.Type(), e.hits})
+		if e.rank == RankAnswer && !e.cd && e.hits.Load() > 0 {
+			all = append(all, Asked{e.Name(), e.Type(), e.hits.Load()})
 		}
 	})
 	slices.SortFunc(all, func(a, b Asked) int {
@@ -86,15 +86,16 @@ func (c *Cache) Hottest(n int) []Asked {
 	return all[:min(len(all), n)]
 }
 
-// each calls f for every entry, a shard at a time under its lock.
+// each calls f for every entry. The locks are held for as long as it takes to copy a shard's list, so that hits go on.
 func (c *Cache) each(f func(e *Entry)) {
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
-		for _, e := range s.lru.Values() {
+		entries := s.lru.Values()
+		s.mu.Unlock()
+		for _, e := range entries {
 			f(e)
 		}
-		s.mu.Unlock()
 	}
 }
 

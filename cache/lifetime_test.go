@@ -97,9 +97,11 @@ func TestNegativeLives(t *testing.T) {
 		{"no.a.example A\n no.a.example. 1000 IN CNAME b.a.example." + soa, 0, 80},
 		{"no.a.example A nx", 0, 5},
 		{"no.a.example A nx", 2 * time.Second, 2},
-		{"no.a.example A nx\n authority:\n b.example. 100 IN SOA ns. host. 1 2 3 4 80", 0, 5}, // a stranger's
-		{"no.a.example A nx\n no.a.example. 1000 IN A 192.0.2.1" + soa, 0, 80},                // data beside "no such name"
+		{"no.a.example A nx\n authority:\n b.example. 100 IN SOA ns. host. 1 2 3 4 80", 0, 5},                          // a stranger's
+		{"no.a.example A nx\n no.a.example. 1000 IN A 192.0.2.1" + soa, 0, 80},                                         // data beside "no such name"
+		{"no.a.example A\n no.a.example. 1000 IN CNAME b.a.example.\n no.a.example. 1000 IN A 192.0.2.1" + soa, 0, 80}, // beside a CNAME
 		{"no.a.example ANY nx" + soa, 0, 80},
+		{"no.a.example ANY\n no.a.example. 50 IN TXT x", 0, 50}, // not negative at all
 	} {
 		c := New(Options{NegativeMaxTTL: x.most}, epoch)
 		e := store(t, c, x.text, epoch)

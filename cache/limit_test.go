@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -62,7 +63,11 @@ func TestEveryLimit(t *testing.T) {
 					t.Fatalf("%d octets, TC %v", len(full), whole.Truncated)
 				}
 				lengths := map[int]bool{}
-				for q.Limit = 512; q.Limit <= len(full)+1; q.Limit++ {
+				least := wire.HeaderLen + len(q.Question)
+				if q.EDNS {
+					least += wire.OPTLen
+				}
+				for q.Limit = least; q.Limit <= len(full)+1; q.Limit++ {
 					out := c.Append(nil, e, q, epoch)
 					isPrefix(t, sound(t, out, q), whole, negative)
 					lengths[len(out)] = true
@@ -73,10 +78,23 @@ func TestEveryLimit(t *testing.T) {
 						t.Errorf("%d octets for a client that takes %d", len(out), n)
 					}
 				}
-				if len(lengths) < 2 || !lengths[len(full)] {
-					t.Errorf("lengths: %v", lengths)
+				if len(lengths) != borders(whole) || !lengths[least] || !lengths[len(full)] {
+					t.Errorf("%d borders, cut to %v", borders(whole), lengths)
 				}
 			})
+		}
+	}
+}
+
+// TestStaleFits: the reason that an old answer comes with takes its room from the answer.
+func TestStaleFits(t *testing.T) {
+	c := New(Options{}, epoch)
+	e := store(t, c, large()["MX with all its sections"], epoch)
+	now := epoch.Add(time.Hour)
+	q := query(t, "a.example", dns.TypeMX, "edns")
+	for q.Limit = 512; q.Limit < 1500; q.Limit++ {
+		if m := sound(t, c.Append(nil, e, q, now), q); len(m.IsEdns0().Option) != 1 || len(m.Answer) == 0 == !m.Truncated {
+			t.Fatalf("%d octets:\n%v", q.Limit, m)
 		}
 	}
 }
@@ -97,6 +115,28 @@ func TestNoRoom(t *testing.T) {
 	}
 }
 
+// borders counts where a reply may end: behind the question, behind each RRset of the answer, and behind each of the
+// other sections.
+func borders(m *dns.Msg) int {
+	n := 1
+	for i := range m.Answer {
+		if i+1 == len(m.Answer) || rrset(m, i) != rrset(m, i+1) {
+			n++
+		}
+	}
+	for _, rrs := range [][]dns.RR{m.Ns, m.Extra} {
+		if len(rrs) > 0 && zone(&dns.Msg{Extra: rrs}) != "" {
+			n++
+		}
+	}
+	return n
+}
+
+func rrset(m *dns.Msg, i int) string {
+	h := m.Answer[i].Header()
+	return h.Name + dns.Type(h.Rrtype).String()
+}
+
 // isPrefix compares a reply with the whole that it was cut from.
 func isPrefix(t *testing.T, got, whole *dns.Msg, negative bool) {
 	t.Helper()
@@ -106,10 +146,6 @@ func isPrefix(t *testing.T, got, whole *dns.Msg, negative bool) {
 	}
 	if len(lines) > len(all) || !slices.Equal(lines, all[:len(lines)]) {
 		t.Fatalf("no prefix:\n%s", zone(got))
-	}
-	rrset := func(m *dns.Msg, i int) string {
-		h := m.Answer[i].Header()
-		return h.Name + dns.Type(h.Rrtype).String()
 	}
 	if n := len(got.Answer); n > 0 && n < len(whole.Answer) && rrset(whole, n-1) == rrset(whole, n) {
 		t.Errorf("the answer ends inside of an RRset:\n%v", got)

@@ -128,6 +128,11 @@ func TestMemoryIsBounded(t *testing.T) {
 			t.Fatalf("%d octets after %d", st.Octets, i)
 		}
 	}
+	tiny := New(Options{Memory: 1, Glue: Ignore}, epoch) // one entry there is room for always
+	store(t, tiny, text, epoch)
+	if answer(t, tiny, query(t, "a.example", dns.TypeMX, "tcp"), epoch) == nil {
+		t.Error("an entry larger than the memory is not kept")
+	}
 	if st := c.Stats(); st.Octets < memory/2 || st.Evicted == 0 {
 		t.Errorf("%+v", st)
 	}

@@ -111,6 +111,8 @@ func TestTargets(t *testing.T) {
 			" additional:\n mx\\.a.example. 60 IN A 192.0.2.1", `mx\.a.example`, "miss"},
 		{"another question", "a.example TXT\n a.example. 60 IN MX 1 mx.a.example.\n" +
 			" additional:\n mx.a.example. 60 IN A 192.0.2.1", "mx.a.example", "miss"},
+		{"ANY", "a.example ANY\n a.example. 60 IN MX 1 mx.a.example.\n" +
+			" additional:\n mx.a.example. 60 IN A 192.0.2.1", "mx.a.example", "miss"},
 		{"NXDOMAIN", "a.example MX nx\n a.example. 60 IN MX 1 mx.a.example.\n" +
 			" additional:\n mx.a.example. 60 IN A 192.0.2.1", "mx.a.example", "miss"},
 	} {

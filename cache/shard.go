@@ -34,7 +34,7 @@ func (s *shard) insert(e *Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old, ok := s.lru.Peek(e.slot()); ok {
-		e.hits = old.hits / 2
+		e.hits.Store(old.hits.Load() / 2)
 		s.octets -= old.size() // the LRU tells of those it throws out, not of those it replaces
 	}
 	s.octets += e.size()

@@ -112,6 +112,9 @@ func (r *Resolver) join(f *flight, by cache.By, now time.Time) *flight {
 // fly asks the question and lands the flight. It has a budget of its own: those who wait come and go.
 func (r *Resolver) fly(f *flight, key string, q dns.Question, from cache.Origin) {
 	f.entry = r.settle(q, from)
+	if f.by == cache.ByRefresh {
+		r.stats.refreshes.Add(1)
+	}
 	if r.Bundle && q.Qtype == dns.TypeMX {
 		r.lead(f)
 	}
@@ -127,7 +130,6 @@ func (r *Resolver) lead(f *flight) {
 	case cache.ByClient, cache.ByProber:
 		r.bundle(f.entry, f.do)
 	case cache.ByRefresh:
-		r.stats.refreshes.Add(1)
 		r.cache.SetWake(f.entry, cache.WakeBundle, f.started)
 		r.cache.SetWake(f.entry, cache.WakeBundleDO, f.started)
 	}

@@ -97,10 +97,13 @@ func New(o Options, c *cache.Cache, upstreams []*upstream.Upstream) *Resolver {
 	return r
 }
 
-// Close ends what goes on in the background. Questions in flight end within their budget.
+// Close ends what goes on in the background, and closes the upstreams. Questions in flight end within their budget.
 func (r *Resolver) Close() {
 	r.cancel()
 	r.background.close()
+	for _, m := range r.members() {
+		m.Close()
+	}
 }
 
 // background is the goroutines that nobody waits for until the end.

@@ -11,7 +11,7 @@ type Stats struct {
 	BundleQueries  uint64            `json:"bundle_queries"`  // questions that bundles asked
 	BundleSkipped  map[string]uint64 `json:"bundle_skipped"`  // questions that bundles left out, by reason: cached, rate, busy, failures
 	Refreshes      uint64            `json:"refreshes"`       // answers fetched anew because they are asked for still
-	Crowded        uint64            `json:"crowded"`         // queries not answered because too many waited for the same question, or too many were in flight
+	Crowded        uint64            `json:"crowded"`         // queries that heard SERVFAIL because too many waited for the same question, or too many were in flight
 	PrivateDropped uint64            `json:"private_dropped"` // addresses of this network taken out of answers (rebinding)
 	ServFail       uint64            `json:"servfail"`        // queries answered SERVFAIL
 	Upstreams      []upstream.Stats  `json:"-"`

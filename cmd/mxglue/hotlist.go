@@ -50,10 +50,11 @@ func (h *hotlist) run(ctx context.Context, answers *cache.Cache, warm func(conte
 	}()
 	tick := time.NewTicker(saveHotEach)
 	defer tick.Stop()
-	for ctx.Err() == nil {
+	for ended := false; !ended; {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
+			ended = true
 		}
 		if err := h.save(answers.Hottest(maxHot)); err != nil {
 			log.Warn("hot list not written: is its directory writable? (cache.hotlist)", "error", err)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -191,11 +192,14 @@ func TestIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ended := make(chan time.Time, 1)
 		u := piped(t, func(s stream) {
-			s.answerAll()
+			for q, ok := s.next(); ok; q, ok = s.next() {
+				time.Sleep(3 * time.Second)
+				answerNamed(q)
+			}
 			ended <- time.Now()
 		})
 		var last time.Time
-		for i := range 3 { // each starts the time anew
+		for i := range 3 { // each starts the time anew, and takes its own
 			time.Sleep(idleTimeout - time.Second)
 			if err := ask(t.Context(), u, i); err != nil {
 				t.Fatal(err)
@@ -296,6 +300,10 @@ func TestLateAnswer(t *testing.T) {
 				t.Error(err)
 			}
 		}
+		time.Sleep(2 * stallAfter) // nothing is due any more, so nothing is overdue
+		if err := ask(t.Context(), u, 5); err != nil {
+			t.Error(err)
+		}
 		if st := u.Stats(); st.Connections != 1 || st.Mismatched != 0 {
 			t.Errorf("stats: %+v", st)
 		}
@@ -310,8 +318,12 @@ func TestStalled(t *testing.T) {
 				q, _ := s.next()
 				time.Sleep(stallAfter + 2*time.Second)
 				answerNamed(q)
+				answered := time.Now()
 				if _, ok := s.next(); ok {
 					t.Error("a query came over the connection that had died")
+				}
+				if kept := time.Since(answered); kept != 0 {
+					t.Errorf("the connection that had died was kept for %v", kept)
 				}
 				return
 			}
@@ -367,6 +379,84 @@ func TestGivenUpBounded(t *testing.T) {
 			t.Errorf("%d connections, want 2", st.Connections)
 		}
 	})
+}
+
+// Where many wait, a few connections share them evenly.
+func TestCrowded(t *testing.T) {
+	const n = maxConns*crowded + 100
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		load := make(map[int]int)
+		u := piped(t, func(s stream) {
+			for q, ok := s.next(); ok; q, ok = s.next() {
+				mu.Lock()
+				load[s.number]++
+				mu.Unlock()
+				time.AfterFunc(500*time.Millisecond, func() { answerNamed(q) })
+			}
+		})
+		defer u.Close()
+		for _, err := range askAll(t.Context(), u, n) {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for i := 1; i <= maxConns; i++ {
+			if load[i] < n/maxConns-crowded/2 || load[i] > n/maxConns+crowded/2 || len(load) != maxConns {
+				t.Errorf("queries by connection: %v", load)
+			}
+		}
+	})
+}
+
+// A query that takes long does not make a connection look dead over which others are answered.
+func TestSlowAmongQuick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := piped(t, func(s stream) {
+			slow, _ := s.next()
+			time.AfterFunc(5*time.Second, func() { answerNamed(slow) })
+			s.answerAll()
+		})
+		defer u.Close()
+		slow := make(chan error)
+		go func() { slow <- ask(t.Context(), u, 0) }()
+		for i := 1; i < 20; i++ {
+			time.Sleep(200 * time.Millisecond)
+			if err := ask(t.Context(), u, i); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := <-slow; err != nil {
+			t.Error(err)
+		}
+		if st := u.Stats(); st.Connections != 1 || st.Failures != 0 {
+			t.Errorf("stats: %+v", st)
+		}
+	})
+}
+
+// A lie now and then is counted and no more: it takes three in a row to lose the connection.
+func TestLiesBetweenAnswers(t *testing.T) {
+	u := open(t, "tcp", serve(t, listen(t), func(s stream) {
+		for q, ok := s.next(); ok; q, ok = s.next() {
+			for range maxMismatched - 1 {
+				lie := q.reply()
+				lie.Id++
+				q.say(lie)
+			}
+			answerNamed(q)
+		}
+	}))
+	for i := range 5 {
+		if err := ask(soon(t), u, i); err != nil {
+			t.Error(err)
+		}
+	}
+	if st := u.Stats(); st.Connections != 1 || st.Mismatched != 5*(maxMismatched-1) {
+		t.Errorf("stats: %+v", st)
+	}
 }
 
 // Close ends everything, at once.
@@ -454,6 +544,9 @@ func FuzzReceive(f *testing.F) {
 			if len(w.result) != 0 {
 				t.Fatalf("%x gives query %d two results", octets, i)
 			}
+		}
+		for _, w := range waiters {
+			c.leave(w) // too late: nothing happens
 		}
 		if len(c.pending) != 0 || c.waiting != 0 {
 			t.Fatalf("%x leaves %d IDs, %d waiting", octets, len(c.pending), c.waiting)

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/miekg/dns"
@@ -198,9 +200,11 @@ func TestHTTPSResponses(t *testing.T) {
 		"HTTP status 503": func(p post) { p.w.WriteHeader(http.StatusServiceUnavailable); answerPost(p) },
 		"HTTP status 302": func(p post) { http.Redirect(p.w, p.Request, "/elsewhere", http.StatusFound) },
 		"text/html":       func(p post) { p.w.Header().Set("Content-Type", "text/html"); p.w.Write(packed(p.reply())) },
-		"65535 octets": func(p post) {
+		"65535 octets": func(p post) { // there is no end to it, but when we hang up
 			p.w.Header().Set("Content-Type", mediaType)
-			p.w.Write(append(packed(p.reply()), make([]byte, 1<<20)...))
+			for _, err := p.w.Write(packed(p.reply())); err == nil; {
+				_, err = p.w.Write(make([]byte, 1<<16))
+			}
 		},
 		"truncated":      func(p post) { m := p.reply(); m.Truncated = true; p.say(m) },
 		"does not match": func(p post) { m := p.reply(); m.Id = 1; p.say(m) },
@@ -211,9 +215,15 @@ func TestHTTPSResponses(t *testing.T) {
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
-			u := serveWeb(t, true, answer).open(t, here)
-			if err := ask(soon(t), u, 1); err == nil || !strings.Contains(err.Error(), what) {
+			ended := make(chan bool, 1)
+			u := serveWeb(t, true, func(p post) { answer(p); ended <- true }).open(t, here)
+			if err := ask(t.Context(), u, 1); err == nil || !strings.Contains(err.Error(), what) {
 				t.Errorf("got error %v, want one with %q", err, what)
+			}
+			select {
+			case <-ended:
+			case <-time.After(patience):
+				t.Error("the response is still being sent")
 			}
 			if st := u.Stats(); st.Failures != 1 || (st.Mismatched == 1) != strings.HasSuffix(what, "match") {
 				t.Errorf("stats: %+v", st)
@@ -252,9 +262,9 @@ func TestHTTPSAddress(t *testing.T) {
 	if err := ask(soon(t), u, 1); err == nil || !strings.Contains(err.Error(), "?ip=") {
 		t.Errorf("without an address: error %v", err)
 	}
-	u.Lookup = func(_ context.Context, host string) ([]netip.Addr, error) {
-		if host != "dns.example" {
-			t.Errorf("%q was looked up", host)
+	u.Lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
+		if _, ends := ctx.Deadline(); host != "dns.example" || !ends {
+			t.Errorf("%q was looked up; with a deadline: %v", host, ends)
 		}
 		return []netip.Addr{w.at().Addr()}, nil
 	}
@@ -283,4 +293,116 @@ func TestHTTPSSilent(t *testing.T) {
 	if st := u.Stats(); st.Failures != 0 {
 		t.Errorf("stats: %+v", st)
 	}
+}
+
+// However many addresses a lookup brings, few are tried, and the first that hangs does not use up the time of the others.
+func TestHTTPSAddressesBounded(t *testing.T) {
+	for what, leads := range map[string]func(ctx context.Context) error{
+		"nowhere": func(context.Context) error { return errors.New("no route") },
+		"hangs":   func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			u, err := New("https://dns.example/q")
+			if err != nil {
+				t.Fatal(err)
+			}
+			u.Lookup = func(context.Context, string) ([]netip.Addr, error) { return make([]netip.Addr, 100), nil }
+			dials := 0
+			u.dial = func(ctx context.Context, _, _ string) (net.Conn, error) { dials++; return nil, leads(ctx) }
+			began := time.Now()
+			if err := ask(t.Context(), u, 1); err == nil || dials != maxAddresses || time.Since(began) > dialTimeout {
+				t.Errorf("%s: %d addresses tried in %v, error %v", what, dials, time.Since(began), err)
+			}
+		})
+	}
+}
+
+// pipeListener is a port without a network.
+type pipeListener chan net.Conn
+
+func (l pipeListener) Accept() (net.Conn, error) {
+	if conn, ok := <-l; ok {
+		return conn, nil
+	}
+	return nil, net.ErrClosed
+}
+func (l pipeListener) Close() error   { return nil }
+func (l pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
+
+// mute is a connection that can die without a word: what is written gets lost from then on.
+type mute struct {
+	net.Conn
+	dead *atomic.Bool
+}
+
+func (m mute) Write(p []byte) (int, error) {
+	if m.dead.Load() {
+		return len(p), nil
+	}
+	return m.Conn.Write(p)
+}
+
+// TestHTTPSConnectionEnds sees, in the time of a bubble, that an idle connection is closed and that a dead one is left.
+func TestHTTPSConnectionEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ca, port := newAuthority(t), make(pipeListener)
+		var closed atomic.Int64 // when a connection was, seconds
+		server := &http.Server{
+			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				p := post{query{Msg: new(dns.Msg)}, r, w}
+				if body, err := io.ReadAll(r.Body); err == nil && p.Unpack(body) == nil {
+					answerPost(p)
+				}
+			}),
+			TLSConfig: config(ca.issue(t, "dns.example", time.Hour)),
+			ErrorLog:  log.New(io.Discard, "", 0),
+			ConnState: func(_ net.Conn, state http.ConnState) {
+				if state == http.StateClosed {
+					closed.Store(time.Now().Unix())
+				}
+			},
+		}
+		go server.ServeTLS(port, "", "")
+		u, err := New("https://dns.example/q" + here)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.RootCAs = ca.roots
+		var first atomic.Bool
+		u.dial = func(context.Context, string, string) (net.Conn, error) {
+			at, there := net.Pipe()
+			port <- there
+			return mute{at, &first}, nil
+		}
+		if err := ask(t.Context(), u, 1); err != nil {
+			t.Fatal(err)
+		}
+		last := time.Now()
+		time.Sleep(idleTimeout + time.Second)
+		synctest.Wait()
+		if idle := closed.Load() - last.Unix(); idle != int64(idleTimeout/time.Second) {
+			t.Errorf("the idle connection was closed after %d s, want %v", idle, idleTimeout)
+		}
+
+		if err := ask(t.Context(), u, 2); err != nil {
+			t.Fatal(err)
+		}
+		first.Store(true)
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+		defer cancel()
+		if err := ask(ctx, u, 3); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("over a dead connection: error %v", err)
+		}
+		first.Store(false) // the next connection is a good one
+		time.Sleep(3 * time.Second)
+		if err := ask(t.Context(), u, 4); err != nil {
+			t.Errorf("after the connection died: %v", err)
+		}
+		if n := u.Stats().Connections; n != 3 {
+			t.Errorf("%d connections, want 3", n)
+		}
+		u.Close()
+		close(port)
+		server.Close()
+	})
 }

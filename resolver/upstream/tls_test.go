@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -59,11 +60,14 @@ func TestCertificate(t *testing.T) {
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			var asked atomic.Bool
+			ended := make(chan bool, 1)
 			u := openTLS(t, serveTLS(t, config(c.cert), func(s stream) {
 				for q, ok := s.next(); ok; q, ok = s.next() {
 					asked.Store(true)
 					answerNamed(q)
 				}
+				io.Copy(io.Discard, s.Conn.(*tls.Conn).NetConn()) // until the other side closes it
+				ended <- true
 			}), c.name, ca)
 			err := ask(soon(t), u, 1)
 			if c.why == "" {
@@ -75,6 +79,11 @@ func TestCertificate(t *testing.T) {
 			var verification *tls.CertificateVerificationError
 			if !errors.As(err, &verification) || !strings.Contains(err.Error(), c.why) {
 				t.Errorf("got error %v, want one with %q", err, c.why)
+			}
+			select {
+			case <-ended:
+			case <-time.After(patience):
+				t.Error("the connection is kept open")
 			}
 			if asked.Load() {
 				t.Error("a server that could not prove who it is was asked")

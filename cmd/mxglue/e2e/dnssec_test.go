@@ -152,10 +152,10 @@ func TestDNSSECGuard(t *testing.T) {
 					t.Errorf("%v, want AD=%d and RRSIG=1", b, bit(test.ad))
 				}
 			}
+			stop(t, d) // then its log is complete
 			if said := strings.Count(d.output.String(), "AD bit not passed on"); said != bit(!test.ad) {
 				t.Errorf("the log speaks of the AD bit %d times, want %d:\n%s", said, bit(!test.ad), d.output)
 			}
-			stop(t, d)
 		})
 	}
 }

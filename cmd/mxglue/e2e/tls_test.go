@@ -73,8 +73,8 @@ func TestDoTNotProved(t *testing.T) {
 			if took := time.Since(began); took >= budget+time.Second/2 {
 				t.Errorf("SERVFAIL after %v, want within %v", took, budget)
 			}
+			stop(t, d) // then its log is complete
 			mentions(t, "the log", d.output.String(), append(test.mention, test.upstream)...)
-			stop(t, d)
 		})
 	}
 }

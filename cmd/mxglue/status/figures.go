@@ -54,7 +54,7 @@ func (s Snapshot) asked() []Figure {
 		{"waiting for an upstream now", Count(s.Resolver.InFlight), "different questions"},
 		{"joined", Count(s.Resolver.Joined), "waited for an equal question that was being asked already"},
 		{"crowded out", Count(s.Resolver.Crowded), "not looked up: too many were waiting, for this question or in all: resolver.max_inflight"},
-		{"refreshed", Count(s.Resolver.Refreshes), "MX answers fetched anew because they are asked for still"},
+		{"refreshed", Count(s.Resolver.Refreshes), "answers fetched anew because they are asked for still"},
 		{"private addresses dropped", Count(s.Resolver.PrivateDropped), "taken out of answers: rebind_protection"},
 	}
 }

@@ -95,6 +95,20 @@ func TestHealthGoesByWhoIsDown(t *testing.T) {
 	}
 }
 
+// One whose first answer is still awaited does not hide that the others fail.
+func TestHealthWhileOneIsAskedForTheFirstTime(t *testing.T) {
+	waiting := upstream.Stats{Address: "https://dns.example/q", Queries: 1}
+	response := ask(t, func() Snapshot {
+		return Snapshot{Upstreams: []upstream.Stats{{Address: "udp://192.0.2.1:53", Queries: 1, LastError: "refused"}, waiting}}
+	}, "GET", "localhost", "/healthz")
+	if response.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("one fails, the other has not answered yet: %s, want 503", response.Status)
+	}
+	if text := get(t, func() Snapshot { return Snapshot{Upstreams: []upstream.Stats{waiting}} }, "/healthz"); text != "ok\n" {
+		t.Errorf("the only one has not answered yet: %q, want ok", text)
+	}
+}
+
 func TestOnlyReadingAndOnlyWhatIsThere(t *testing.T) {
 	for _, c := range []struct {
 		method, path string

@@ -70,7 +70,7 @@ func (s Snapshot) Trouble() string {
 
 // An upstream is in one of four states.
 const (
-	unasked   = "not asked yet"
+	unheard   = "no answer yet"
 	answering = "answering"
 	failing   = "failing" // it answers, but not what it was asked the latest time
 	down      = "down"    // it does not answer, and is asked last
@@ -83,8 +83,8 @@ func state(u upstream.Stats) string {
 		return down
 	case u.LastError != "":
 		return failing
-	case u.Queries == 0:
-		return unasked
+	case u.RTTms == 0: // not asked, or about to answer
+		return unheard
 	}
 	return answering
 }
