@@ -120,7 +120,7 @@ func TestListenErrors(t *testing.T) {
 			if err := again.Listen(); err != nil {
 				t.Errorf("not closed: %v", err)
 			}
-			again.abandon(nil)
+			again.close()
 		})
 	}
 	if err := listenError("udp", netip.MustParseAddrPort("127.0.0.1:53"), syscall.EACCES); !strings.Contains(err.Error(), "CAP_NET_BIND_SERVICE") {
@@ -155,4 +155,23 @@ func TestDrainSockets(t *testing.T) {
 	checkReply(t, next(t, udp), q, 0)
 	checkReply(t, nextTCP(t, tcp), q, 0)
 	checkClosed(t, tcp)
+}
+
+// A second server cannot slip in beside a first, although UDP sockets may share a port: it would take half the queries.
+func TestSecondServer(t *testing.T) {
+	at, _ := start(t, wired(Options{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}}))
+	second := wired(Options{Listen: []netip.AddrPort{at}})
+	if err := second.Listen(); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("a second server on %v: %v", at, err)
+	}
+}
+
+// Every socket of an address answers: clients are spread over them by their ports.
+func TestEverySocketAnswers(t *testing.T) {
+	at, _ := start(t, wired(Options{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}}))
+	for range 8 * socketsPerAddress() {
+		conn := dialUDP(t, at)
+		q := query(5, hit)
+		checkReply(t, ask(t, conn, q), q, 0)
+	}
 }

@@ -2,41 +2,20 @@ package server
 
 import (
 	"net"
-	"net/netip"
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
 )
 
-// listenUDP opens a UDP socket; on a wildcard address it asks for the destination address of each datagram.
-func listenUDP(addr netip.AddrPort) (*udpSocket, error) {
-	conn, err := net.ListenUDP(network("udp", addr), net.UDPAddrFromAddrPort(addr))
-	if err != nil {
-		return nil, err
+// wantDestinations asks for the destination address of each datagram.
+func wantDestinations(conn *net.UDPConn) error {
+	// One of the two fails on a socket of the other family; on a dual-stack socket both may work.
+	err4 := ipv4.NewPacketConn(conn).SetControlMessage(ipv4.FlagDst, true)
+	err6 := ipv6.NewPacketConn(conn).SetControlMessage(ipv6.FlagDst, true)
+	if err4 != nil && err6 != nil {
+		return err4
 	}
-	u := &udpSocket{conn: conn, wildcard: addr.Addr().IsUnspecified()}
-	if u.mover, err = newMover(conn, u.wildcard); err != nil {
-		conn.Close()
-		return nil, err
-	}
-	if u.wildcard {
-		// One of the two fails on a socket of the other family; on a dual-stack socket both may work.
-		err4 := ipv4.NewPacketConn(conn).SetControlMessage(ipv4.FlagDst, true)
-		err6 := ipv6.NewPacketConn(conn).SetControlMessage(ipv6.FlagDst, true)
-		if err4 != nil && err6 != nil {
-			conn.Close()
-			return nil, err4
-		}
-	}
-	return u, nil
-}
-
-// network keeps 0.0.0.0 to IPv4, where package net would open all of IPv6 too. [::] is both.
-func network(transport string, addr netip.AddrPort) string {
-	if addr.Addr().Is4() {
-		return transport + "4"
-	}
-	return transport
+	return nil
 }
 
 // oobSize returns how much room control messages need.

@@ -2,14 +2,11 @@ package server
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/mxglue/mxglue/cache/wire"
@@ -43,29 +40,6 @@ type Server struct {
 	}
 }
 
-// Listen opens the sockets. Errors name the address and say what would help.
-func (s *Server) Listen() error {
-	s.defaults()
-	for i, addr := range s.Options.Listen {
-		u, err := listenUDP(addr)
-		if err != nil {
-			return s.abandon(listenError("udp", addr, err))
-		}
-		s.udp = append(s.udp, u)
-		if addr.Port() == 0 { // the TCP listener shares the port that was drawn
-			addr = u.conn.LocalAddr().(*net.UDPAddr).AddrPort()
-			addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
-			s.Options.Listen[i] = addr
-		}
-		t, err := net.ListenTCP(network("tcp", addr), net.TCPAddrFromAddrPort(addr))
-		if err != nil {
-			return s.abandon(listenError("tcp", addr, err))
-		}
-		s.tcp = append(s.tcp, t)
-	}
-	return nil
-}
-
 func (s *Server) defaults() {
 	if s.Allow == nil {
 		s.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
@@ -85,31 +59,6 @@ func (s *Server) defaults() {
 	s.slots = make(chan struct{}, s.MaxWaiting)
 	s.conns.byClient = make(map[netip.Addr]int)
 	s.conns.open = make(map[net.Conn]struct{})
-}
-
-// abandon closes what was opened before err.
-func (s *Server) abandon(err error) error {
-	for _, u := range s.udp {
-		u.conn.Close()
-	}
-	for _, t := range s.tcp {
-		t.Close()
-	}
-	return err
-}
-
-// listenError says what an operator can do about a socket that does not open.
-func listenError(network string, addr netip.AddrPort, err error) error {
-	hint := ""
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		hint = fmt.Sprintf(": something else listens there (ss -lnp 'sport = :%d' shows what); stop it or set server.listen", addr.Port())
-	case errors.Is(err, syscall.EACCES):
-		hint = fmt.Sprintf(": port %d needs a privilege; grant CAP_NET_BIND_SERVICE or set server.listen to a port above 1023", addr.Port())
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		hint = fmt.Sprintf(": this host has no address %s; set server.listen to one it has", addr.Addr())
-	}
-	return fmt.Errorf("listen on %s %s%s: %w", network, addr, hint, err)
 }
 
 // drainTime is how long queries that wait for an upstream may go on after Serve's context has ended.
