@@ -10,8 +10,6 @@ import (
 	"net"
 	"slices"
 	"time"
-
-	"github.com/miekg/dns"
 )
 
 // writeTimeout bounds handing one query to the kernel. A peer that does not read for so long is gone.
@@ -104,19 +102,18 @@ func (c *conn) dispatch(packed []byte) error {
 	w, known := c.pending[id]
 	p.mu.Unlock()
 
-	var m *dns.Msg
-	var err error
+	var r result
 	switch {
 	case !known:
-		err = errMismatch
-	case w != nil: // unpacked without the lock: it may be 64 KiB
-		m, err = parse(w.query, packed)
+		r.err = errMismatch
+	case w != nil:
+		r = w.judge(packed) // without the lock: there may be 64 KiB to unpack
 	}
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c.silent = time.Now()
-	if errors.Is(err, errMismatch) {
+	if errors.Is(r.err, errMismatch) {
 		p.mismatched.Add(1)
 		if c.strange++; c.strange == maxMismatched {
 			return errMismatch
@@ -129,48 +126,11 @@ func (c *conn) dispatch(packed []byte) error {
 		delete(c.pending, id)
 	case w:
 		delete(c.pending, id)
-		w.result <- result{response: &Response{Msg: m, Size: len(packed)}, err: err}
+		w.result <- r
 		c.waiting--
 		c.rest()
 	}
 	return nil
-}
-
-// wait sends the query and waits for its response.
-func (c *conn) wait(ctx context.Context, w *waiter) result {
-	select {
-	case c.out <- w.frame:
-		w.sent = true
-	case r := <-w.result:
-		return r
-	case <-ctx.Done():
-		c.leave(w)
-		return result{err: ctx.Err()}
-	}
-	select {
-	case r := <-w.result:
-		return r
-	case <-ctx.Done():
-		c.leave(w)
-		return result{err: ctx.Err()}
-	}
-}
-
-// leave gives a query up. If it was sent, its ID stays taken, so that its response is nobody else's.
-func (c *conn) leave(w *waiter) {
-	c.pool.mu.Lock()
-	defer c.pool.mu.Unlock()
-	id := w.query.Id
-	if c.pending[id] != w {
-		return // answered this very moment, or the connection has failed
-	}
-	if w.sent {
-		c.pending[id] = nil
-	} else {
-		delete(c.pending, id)
-	}
-	c.waiting--
-	c.rest()
 }
 
 // rest lets a connection without waiting queries idle, or end if it takes no more. Called with mu held.

@@ -341,6 +341,7 @@ func TestStalled(t *testing.T) {
 		if err := <-slow; err != nil {
 			t.Error(err)
 		}
+		time.Sleep(time.Second)
 		if st := u.Stats(); st.Connections != 2 || st.Failures != 0 {
 			t.Errorf("stats: %+v", st)
 		}
@@ -514,6 +515,7 @@ func FuzzReceive(f *testing.F) {
 	f.Add(framed(answers[0], answers[0], answers[0], answers[0], answers[1]))
 	f.Add(all[:len(all)-1])
 	f.Add([]byte{0xff, 0xff, 0})
+	f.Add(framed(append(answers[1][:12:12], 63), answers[0])) // malformed
 	f.Fuzz(func(t *testing.T, octets []byte) {
 		p := &pool{mismatched: new(atomic.Uint64)}
 		c := &conn{pool: p, done: make(chan struct{}), pending: make(map[uint16]*waiter)}

@@ -2,15 +2,25 @@
 //
 // The way through:
 //
-//  1. [New] reads an address as the configuration has it: udp://ip:port (repeated over TCP where needed) or tcp://ip:port.
-//  2. [Upstream.Exchange] packs a query with an ID of its own, DO set and an EDNS size of 1232 octets.
-//  3. udp.go sends it from a socket of its own, so from a port that nobody can foretell, and goes on reading until a
-//     response matches in address, ID and question (match.go); what does not match is thrown away and counted.
-//  4. A truncated response, or a third that does not match, sends the question over TCP (tcp.go).
-//  5. A FORMERR from a server that does not know EDNS is asked once more without it.
+//  1. [New] reads an address as the configuration has it (address.go), whose scheme is the transport.
+//  2. [Upstream.Exchange] packs a query with DO set and an EDNS size of 1232 octets.
+//  3. udp: udp.go sends it with a fresh ID from a socket of its own, so from a port that nobody can foretell, and goes on
+//     reading until a response matches in address, ID, question, spelling (case.go) and cookie (cookie.go); what does not
+//     match (match.go) is thrown away and counted. A truncated response, a third that does not match, or one that may be
+//     forged sends the question over TCP.
+//  4. tcp, tls: pool.go chooses one of a few connections, conn.go pipelines queries on it and hands out the responses in
+//     whatever order they come, waiter.go is a query meanwhile. tls.go connects, proves who the server is, and pads.
+//  5. https: https.go posts it over HTTP/2, whose connections net/http keeps.
+//  6. A FORMERR from a server that does not know EDNS is asked once more without it.
 //
-// Invariants: every wait ends with the context. A response is returned as the upstream sent it; what it is worth is the
-// resolver's to say.
+// Invariants: every wait ends with the context. A connection that was lost while idle costs no query an error; one that
+// died without a word gets no more queries after a second (https: three). Nothing is said to an encrypted upstream before
+// it has proved who it is. A response is returned as the upstream sent it, but for a spelling of ours (case.go) and the
+// time it spent in an HTTP cache; what it is worth is the resolver's to say, with [Upstream.Trusted].
 //
-// RFC 1035 §4.2, RFC 5452 (what must match), RFC 6891 (EDNS), RFC 7766 (TCP).
+// What is not here: the keep-alive option of RFC 7828 (a server that wants a connection back closes it, which costs nothing),
+// the choice of HTTP/3 or QUIC, and opportunistic encryption (RFC 8310 §5): what cannot be verified is not used.
+//
+// RFC 1035 §4.2, RFC 5452 (what must match), RFC 6891 (EDNS), RFC 7766 (TCP), RFC 7858 and 8310 (TLS), RFC 8484 (HTTPS),
+// RFC 7830 and 8467 (padding), RFC 7873 and 9018 (cookies), draft-vixie-dnsext-dns0x20.
 package upstream

@@ -308,7 +308,13 @@ func TestHTTPSAddressesBounded(t *testing.T) {
 			}
 			u.Lookup = func(context.Context, string) ([]netip.Addr, error) { return make([]netip.Addr, 100), nil }
 			dials := 0
-			u.dial = func(ctx context.Context, _, _ string) (net.Conn, error) { dials++; return nil, leads(ctx) }
+			u.dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
+				dials++
+				if end, _ := ctx.Deadline(); time.Until(end) < dialTimeout/maxAddresses {
+					t.Errorf("%s: %v is left for address %d", what, time.Until(end), dials)
+				}
+				return nil, leads(ctx)
+			}
 			began := time.Now()
 			if err := ask(t.Context(), u, 1); err == nil || dials != maxAddresses || time.Since(began) > dialTimeout {
 				t.Errorf("%s: %d addresses tried in %v, error %v", what, dials, time.Since(began), err)
@@ -368,11 +374,12 @@ func TestHTTPSConnectionEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		u.RootCAs = ca.roots
-		var first atomic.Bool
+		var newest *atomic.Bool
 		u.dial = func(context.Context, string, string) (net.Conn, error) {
 			at, there := net.Pipe()
 			port <- there
-			return mute{at, &first}, nil
+			newest = new(atomic.Bool)
+			return mute{at, newest}, nil
 		}
 		if err := ask(t.Context(), u, 1); err != nil {
 			t.Fatal(err)
@@ -387,15 +394,16 @@ func TestHTTPSConnectionEnds(t *testing.T) {
 		if err := ask(t.Context(), u, 2); err != nil {
 			t.Fatal(err)
 		}
-		first.Store(true)
+		newest.Store(true)
 		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 		defer cancel()
 		if err := ask(ctx, u, 3); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("over a dead connection: error %v", err)
 		}
-		first.Store(false) // the next connection is a good one
 		time.Sleep(3 * time.Second)
-		if err := ask(t.Context(), u, 4); err != nil {
+		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := ask(ctx, u, 4); err != nil {
 			t.Errorf("after the connection died: %v", err)
 		}
 		if n := u.Stats().Connections; n != 3 {

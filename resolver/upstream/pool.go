@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"context"
-	"encoding/binary"
 	"net"
 	"slices"
 	"sync"
@@ -29,21 +28,6 @@ type pool struct {
 
 	mu    sync.Mutex
 	conns []*conn
-}
-
-// waiter is a query on a connection.
-type waiter struct {
-	query  *dns.Msg // ID, question and OPT, to tell its response by
-	frame  []byte   // the packed query behind its two length octets (RFC 1035 §4.2.2)
-	sent   bool     // handed to the writer; only the one who waits looks
-	result chan result
-}
-
-// result is how the waiting ended.
-type result struct {
-	response *Response
-	err      error
-	again    bool // the connection was lost after it had been good: another may do better
 }
 
 // exchange asks over a pooled connection. When that one is lost, as an idle one may be at any moment, the query is
@@ -106,27 +90,4 @@ func (p *pool) close() {
 	for _, c := range slices.Clone(p.conns) {
 		c.fail(net.ErrClosed)
 	}
-}
-
-// add enters a query under an ID that no other on the connection has (RFC 7766 §6.2.1). Called with mu held.
-func (c *conn) add(m *dns.Msg, packed []byte, now time.Time) *waiter {
-	id := newID()
-	for _, taken := c.pending[id]; taken; _, taken = c.pending[id] {
-		id = newID()
-	}
-	w := &waiter{
-		query:  &dns.Msg{MsgHdr: dns.MsgHdr{Id: id}, Question: m.Question, Extra: m.Extra},
-		frame:  append(binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(packed)), uint16(len(packed))), packed...),
-		result: make(chan result, 1),
-	}
-	binary.BigEndian.PutUint16(w.frame[2:], id)
-	if c.waiting == 0 && c.net != nil {
-		c.net.SetReadDeadline(time.Time{}) // idle no more
-	}
-	if len(c.pending) == 0 {
-		c.silent = now
-	}
-	c.pending[id] = w
-	c.waiting++
-	return w
 }
