@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"net/url"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/miekg/dns"
@@ -44,12 +42,12 @@ func (k *knownUpstreams) get(key string, addresses []string) (list []*upstream.U
 func (k *knownUpstreams) introduce(upstreams []*upstream.Upstream) error {
 	var guides []*upstream.Upstream
 	for _, u := range upstreams {
-		if !byName(u.String()) {
+		if !u.NeedsLookup() {
 			guides = append(guides, u)
 		}
 	}
 	for address, u := range k.all {
-		if !byName(address) {
+		if !u.NeedsLookup() {
 			continue
 		}
 		if guides == nil {
@@ -58,16 +56,6 @@ func (k *knownUpstreams) introduce(upstreams []*upstream.Upstream) error {
 		u.Lookup = func(ctx context.Context, host string) ([]netip.Addr, error) { return lookup(ctx, guides, host) }
 	}
 	return nil
-}
-
-// byName tells whether an upstream's own address has to be looked up.
-func byName(address string) bool {
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "https" || u.Query().Has("ip") {
-		return false
-	}
-	_, err = netip.ParseAddr(strings.Trim(u.Hostname(), "[]"))
-	return err != nil
 }
 
 // lookupPatience is how long one upstream may take to say where another is: a question waits for it.

@@ -163,6 +163,9 @@ func (u *Upstream) dialH2(ctx context.Context, peer netip.AddrPort, share int) (
 	return conn, nil
 }
 
+// NeedsLookup says whether the upstream's address is not known, so that Lookup has to find it.
+func (u *Upstream) NeedsLookup() bool { return u.scheme == schemeHTTPS && len(u.ips) == 0 }
+
 // lookup returns the server's addresses: those configured, or what the Lookup field finds.
 func (u *Upstream) lookup(ctx context.Context) ([]netip.Addr, error) {
 	if len(u.ips) > 0 {
