@@ -77,19 +77,6 @@ func (s *shard) get(hash uint64, r Rank, key []byte) *Entry {
 	return nil
 }
 
-// renewGrace is how long an answer goes on while it is refreshed. A caching upstream counts down to the same end as we
-// do, so it is asked a second after that: then it has to ask, too, and what comes is fresh.
-const renewGrace = 3 * time.Second
-
-// inGrace says whether e has just ended and is being refreshed.
-func (e *Entry) inGrace(at time.Duration) bool { return at < e.expires+renewGrace && e.renews.Load() }
-
-// staleFits says whether e, which has ended, may be given to this client if upstream fails. What was authentic is not
-// given to one that would take it for authentic still: its signatures may have ended too.
-func (e *Entry) staleFits(q *wire.Query, at time.Duration) bool {
-	return at < e.stale && !(e.ad && (q.DO || q.AD()))
-}
-
 // isFor compares the whole question: a hash can collide.
 func (e *Entry) isFor(hash uint64, key []byte) bool {
 	end := len(key) - 1
@@ -133,12 +120,6 @@ func (c *Cache) wakeFor(e *Entry, q *wire.Query, at time.Duration) {
 		}
 	}
 }
-
-// staleTTL is the TTL of an answer that has ended and is given because upstream fails, seconds (RFC 8767 §4).
-const staleTTL = 30
-
-// staleOptions say so to the client (RFC 8914 §4.4).
-var staleOptions = wire.EDE(wire.EDEStaleAnswer, "")
 
 // Append appends e as the reply to q: the longest prefix of the packed message that fits q.Limit and has not expired.
 // q must ask e's question.

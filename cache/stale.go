@@ -26,3 +26,22 @@ func (c *Cache) Stale(q *wire.Query, now time.Time) *Entry {
 
 // Renew lets e answer for three seconds beyond its end: it is being refreshed.
 func (c *Cache) Renew(e *Entry) { e.renews.Store(true) }
+
+// renewGrace is how long an answer goes on while it is refreshed. A caching upstream counts down to the same end as we
+// do, so it is asked a second after that: then it has to ask, too, and what comes is fresh.
+const renewGrace = 3 * time.Second
+
+// inGrace says whether e has just ended and is being refreshed.
+func (e *Entry) inGrace(at time.Duration) bool { return at < e.expires+renewGrace && e.renews.Load() }
+
+// staleFits says whether e, which has ended, may be given to this client if upstream fails. What was authentic is not
+// given to one that would take it for authentic still: its signatures may have ended too.
+func (e *Entry) staleFits(q *wire.Query, at time.Duration) bool {
+	return at < e.stale && !(e.ad && (q.DO || q.AD()))
+}
+
+// staleTTL is the TTL of an answer that has ended and is given because upstream fails, seconds (RFC 8767 §4).
+const staleTTL = 30
+
+// staleOptions say so to the client (RFC 8914 §4.4).
+var staleOptions = wire.EDE(wire.EDEStaleAnswer, "")

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
@@ -50,15 +49,6 @@ type Resolver struct {
 	flights map[string]*flight // by cache key
 
 	stats counters
-}
-
-type counters struct {
-	joined, bundleJoined, bundles, bundleQueries, servfail atomic.Uint64
-	refreshes, crowded, privateDropped                     atomic.Uint64
-
-	mu      sync.Mutex
-	skipped map[string]uint64 // guarded by mu
-	saved   time.Duration     // guarded by mu; by clients that joined a bundle's question
 }
 
 // The bundles' token bucket, questions per second and at once: a prefetch must not become a weapon (NXNSAttack, 2020).
@@ -106,30 +96,6 @@ func (r *Resolver) Close() {
 	}
 }
 
-// background is the goroutines that nobody waits for until the end.
-type background struct {
-	mu     sync.Mutex
-	closed bool
-	all    sync.WaitGroup
-}
-
-// start runs f in a goroutine, unless the end has come.
-func (b *background) start(f func()) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.closed {
-		b.all.Go(f)
-	}
-}
-
-func (b *background) close() {
-	b.mu.Lock()
-	b.closed = true
-	b.mu.Unlock()
-	b.all.Wait()
-}
-
-// Resolve answers a query that the cache could not, and waits for the upstream if need be. It returns nil if ctx ends
 // first, or if the question does not unpack.
 func (r *Resolver) Resolve(ctx context.Context, q *wire.Query) []byte {
 	if !q.RD() { // we look things up for those who ask us to (RFC 1034 §4.3.1); they may see what is cached
@@ -187,53 +153,4 @@ func sourceOf(e *cache.Entry) string {
 		return "bundle"
 	}
 	return ""
-}
-
-// Stats returns the counters since New.
-func (r *Resolver) Stats() Stats {
-	r.mu.Lock()
-	inFlight := len(r.flights)
-	r.mu.Unlock()
-	st := Stats{
-		InFlight: inFlight, Joined: r.stats.joined.Load(), BundleJoined: r.stats.bundleJoined.Load(),
-		Bundles: r.stats.bundles.Load(), BundleQueries: r.stats.bundleQueries.Load(),
-		ServFail: r.stats.servfail.Load(), Refreshes: r.stats.refreshes.Load(), Crowded: r.stats.crowded.Load(),
-		PrivateDropped: r.stats.privateDropped.Load(), BundleSkipped: make(map[string]uint64),
-	}
-	r.stats.mu.Lock()
-	for why, n := range r.stats.skipped {
-		st.BundleSkipped[why] = n
-	}
-	r.stats.mu.Unlock()
-	for _, m := range r.members() {
-		u := m.Stats()
-		u.Down = m.down()
-		st.Upstreams = append(st.Upstreams, u)
-	}
-	return st
-}
-
-// members returns every upstream once: those of all zones first, in their order.
-func (r *Resolver) members() (all []*member) {
-	for i := len(r.routes) - 1; i >= 0; i-- {
-		for _, m := range r.routes[i].members {
-			if !slices.Contains(all, m) {
-				all = append(all, m)
-			}
-		}
-	}
-	return all
-}
-
-// Saved returns what follow-up queries did not have to ask and to wait for: those answered from glue and from a bundle's
-// answers, and those that joined a bundle's question, for the time it had been out.
-func (r *Resolver) Saved() Saved {
-	st := r.cache.Stats()
-	r.stats.mu.Lock()
-	defer r.stats.mu.Unlock()
-	wait := r.cache.Saved() + r.stats.saved
-	return Saved{
-		Queries: st.GlueHits + st.BundleHits + r.stats.bundleJoined.Load(),
-		WaitMS:  float64(wait.Microseconds()) / 1000,
-	}
 }

@@ -1,6 +1,13 @@
 package resolver
 
-import "github.com/mxglue/mxglue/resolver/upstream"
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mxglue/mxglue/resolver/upstream"
+)
 
 // Stats is a snapshot of what the resolver did since the start.
 type Stats struct {
@@ -21,4 +28,62 @@ type Stats struct {
 type Saved struct {
 	Queries uint64  `json:"queries"` // follow-up queries answered here instead of upstream
 	WaitMS  float64 `json:"wait_ms"` // the round trips they would have waited for, milliseconds
+}
+
+type counters struct {
+	joined, bundleJoined, bundles, bundleQueries, servfail atomic.Uint64
+	refreshes, crowded, privateDropped                     atomic.Uint64
+
+	mu      sync.Mutex
+	skipped map[string]uint64 // guarded by mu
+	saved   time.Duration     // guarded by mu; by clients that joined a bundle's question
+}
+
+// Stats returns the counters since New.
+func (r *Resolver) Stats() Stats {
+	r.mu.Lock()
+	inFlight := len(r.flights)
+	r.mu.Unlock()
+	st := Stats{
+		InFlight: inFlight, Joined: r.stats.joined.Load(), BundleJoined: r.stats.bundleJoined.Load(),
+		Bundles: r.stats.bundles.Load(), BundleQueries: r.stats.bundleQueries.Load(),
+		ServFail: r.stats.servfail.Load(), Refreshes: r.stats.refreshes.Load(), Crowded: r.stats.crowded.Load(),
+		PrivateDropped: r.stats.privateDropped.Load(), BundleSkipped: make(map[string]uint64),
+	}
+	r.stats.mu.Lock()
+	for why, n := range r.stats.skipped {
+		st.BundleSkipped[why] = n
+	}
+	r.stats.mu.Unlock()
+	for _, m := range r.members() {
+		u := m.Stats()
+		u.Down = m.down()
+		st.Upstreams = append(st.Upstreams, u)
+	}
+	return st
+}
+
+// members returns every upstream once: those of all zones first, in their order.
+func (r *Resolver) members() (all []*member) {
+	for i := len(r.routes) - 1; i >= 0; i-- {
+		for _, m := range r.routes[i].members {
+			if !slices.Contains(all, m) {
+				all = append(all, m)
+			}
+		}
+	}
+	return all
+}
+
+// Saved returns what follow-up queries did not have to ask and to wait for: those answered from glue and from a bundle's
+// answers, and those that joined a bundle's question, for the time it had been out.
+func (r *Resolver) Saved() Saved {
+	st := r.cache.Stats()
+	r.stats.mu.Lock()
+	defer r.stats.mu.Unlock()
+	wait := r.cache.Saved() + r.stats.saved
+	return Saved{
+		Queries: st.GlueHits + st.BundleHits + r.stats.bundleJoined.Load(),
+		WaitMS:  float64(wait.Microseconds()) / 1000,
+	}
 }

@@ -1,6 +1,6 @@
 package server
 
-// HOT: datagrams come and go here, many in one system call. This is the only file with unsafe in it, and this the proof:
+// Datagrams come and go here, many in one system call. This is the only file with unsafe in it, and this the proof:
 // every pointer that the kernel is given points into a batch or into a slot's reply or control message. A batch is one
 // allocation on the heap, which the garbage collector does not move, and the pointers lie in fields of pointer type, so
 // that it sees them and keeps what they point to. Every length that the kernel is given is that of what the pointer
