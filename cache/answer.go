@@ -103,7 +103,7 @@ func (st *hitStats) count(e *Entry, expired bool) {
 		st.saved += e.origin.RTT
 	case expired && e.rank == RankAnswer:
 		st.stale++
-	case e.origin.By == ByBundle:
+	case e.origin.By == ByBundle && e.rank == RankAnswer:
 		st.bundleHits++
 		st.saved += e.origin.RTT
 	}

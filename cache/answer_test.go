@@ -174,32 +174,3 @@ func TestIsFor(t *testing.T) {
 	c.shard(right.hash).insert(right)
 	want(t, answer(t, c, q, epoch), "0 a.example. 60 IN A 192.0.2.1")
 }
-
-// TestReasonsFit: what an upstream says of its failure (RFC 8914) is passed on where there is room for it, and never
-// makes a reply larger than the client can take.
-func TestReasonsFit(t *testing.T) {
-	long := strings.Repeat(strings.Repeat("x", 62)+".", 4)
-	for _, name := range []string{"a.example.", long} {
-		for n := range 4 {
-			c := New(Options{}, epoch)
-			var why []byte
-			for range n {
-				why = append(why, wire.EDE(wire.EDENoReachable, strings.Repeat("y", 300))...)
-			}
-			c.Failure(dns.Question{Name: name, Qtype: dns.TypeA, Qclass: dns.ClassINET}, Origin{}, why, epoch)
-			q := query(t, name, dns.TypeA, "edns")
-			exact := wire.HeaderLen + len(q.Question) + wire.OPTLen + len(why)
-			for _, limit := range []int{512, 1232, exact, max(512, exact-1)} {
-				q.Limit = limit
-				m := answer(t, c, q, epoch) // fits, or sound says so
-				fits := exact <= limit
-				if got := len(m.IsEdns0().Option); got != n && fits || got != 0 && !fits || m.Truncated {
-					t.Errorf("%d of %d reasons in %d octets, TC %v", got, n, limit, m.Truncated)
-				}
-			}
-			if m := answer(t, c, query(t, name, dns.TypeA), epoch); m == nil || m.Rcode != dns.RcodeServerFailure {
-				t.Errorf("without EDNS: %v", m)
-			}
-		}
-	}
-}

@@ -92,8 +92,8 @@ func TestStaleFits(t *testing.T) {
 	e := store(t, c, large()["MX with all its sections"], epoch)
 	now := epoch.Add(time.Hour)
 	q := query(t, "a.example", dns.TypeMX, "edns")
-	for q.Limit = 512; q.Limit < 1500; q.Limit++ {
-		if m := sound(t, c.Append(nil, e, q, now), q); len(m.IsEdns0().Option) != 1 || len(m.Answer) == 0 == !m.Truncated {
+	for q.Limit = wire.HeaderLen + len(q.Question) + wire.OPTLen + 6; q.Limit < 1500; q.Limit++ {
+		if m := sound(t, c.Append(nil, e, q, now), q); len(m.IsEdns0().Option) != 1 || m.Truncated != (len(m.Answer) == 0) {
 			t.Fatalf("%d octets:\n%v", q.Limit, m)
 		}
 	}
@@ -159,5 +159,34 @@ func isPrefix(t *testing.T, got, whole *dns.Msg, negative bool) {
 	missing := len(got.Answer) < len(whole.Answer) || negative && len(got.Ns) < len(whole.Ns)
 	if got.Truncated != missing {
 		t.Errorf("TC is %v, part of what was asked for is missing: %v\n%v", got.Truncated, missing, got)
+	}
+}
+
+// TestReasonsFit: what an upstream says of its failure (RFC 8914) is passed on where there is room for it, and never
+// makes a reply larger than the client can take.
+func TestReasonsFit(t *testing.T) {
+	long := strings.Repeat(strings.Repeat("x", 62)+".", 4)
+	for _, name := range []string{"a.example.", long} {
+		for n := range 4 {
+			c := New(Options{}, epoch)
+			var why []byte
+			for range n {
+				why = append(why, wire.EDE(wire.EDENoReachable, strings.Repeat("y", 300))...)
+			}
+			c.Failure(dns.Question{Name: name, Qtype: dns.TypeA, Qclass: dns.ClassINET}, Origin{}, why, epoch)
+			q := query(t, name, dns.TypeA, "edns")
+			exact := wire.HeaderLen + len(q.Question) + wire.OPTLen + len(why)
+			for _, limit := range []int{512, 1232, exact, max(512, exact-1)} {
+				q.Limit = limit
+				m := answer(t, c, q, epoch) // fits, or sound says so
+				fits := exact <= limit
+				if got := len(m.IsEdns0().Option); got != n && fits || got != 0 && !fits || m.Truncated {
+					t.Errorf("%d of %d reasons in %d octets, TC %v", got, n, limit, m.Truncated)
+				}
+			}
+			if m := answer(t, c, query(t, name, dns.TypeA), epoch); m == nil || m.Rcode != dns.RcodeServerFailure {
+				t.Errorf("without EDNS: %v", m)
+			}
+		}
 	}
 }

@@ -52,6 +52,7 @@ func TestRecordsBroken(t *testing.T) {
 		{"65535 answers, one there", header(FlagQR, 0, 65535, 0, 0) + "\x00" + rest, false, 1},
 		{"owner points at itself", header(FlagQR, 0, 1, 0, 0) + "\xc0\x0c" + rest, true, 1}, // never followed
 		{"question points at itself", header(FlagQR, 1, 0, 0, 0) + "\xc0\x0c\x00\x01\x00\x01", true, 0},
+		{"question without class", header(FlagQR, 1, 0, 0, 0) + questA[:len(questA)-2], false, 0},
 		{"pointer cut in two", header(FlagQR, 0, 1, 0, 0) + "\xc0", false, 0},
 		{"label type 01", header(FlagQR, 0, 1, 0, 0) + "\x40" + strings.Repeat("a", 64) + "\x00" + rest, false, 0},
 		{"label type 10", header(FlagQR, 0, 1, 0, 0) + "\x80\x00" + rest, false, 0},
