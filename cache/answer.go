@@ -53,7 +53,7 @@ func (c *Cache) find(q *wire.Query, at time.Duration, count bool) *Entry {
 // says that an answer was there and has ended.
 func (c *Cache) lookup(s *shard, hash uint64, key []byte, q *wire.Query, at time.Duration) (e *Entry, expired bool) {
 	answer := s.get(hash, RankAnswer, key)
-	if answer != nil && (at < answer.expires || answer.inGrace(at)) {
+	if answer != nil && (at < answer.expires || answer.graceFits(q, at)) {
 		return answer, false
 	}
 	failure := s.get(hash, RankFailure, key)
@@ -87,7 +87,7 @@ func (e *Entry) isFor(hash uint64, key []byte) bool {
 // glueFits says whether glue may answer this client (glue-policy guards 8 and 9): only the one that was sent it, never
 // one that asks for DNSSEC. CD is part of the key, and glue has none.
 func (c *Cache) glueFits(e *Entry, q *wire.Query) bool {
-	return !q.DO && (!q.AD() || !c.adSeen.Load()) && (c.GlueForAll || e.origin.Client == q.Client)
+	return !q.DO && (!q.AD() || !c.adSeen.Load()) && (e.forAll || e.origin.Client == q.Client)
 }
 
 func (st *hitStats) count(e *Entry, expired bool) {
@@ -100,23 +100,34 @@ func (st *hitStats) count(e *Entry, expired bool) {
 		return
 	case e.rank == RankGlue:
 		st.glueHits++
-		st.saved += e.origin.RTT
+		st.credit(e)
 	case expired && e.rank == RankAnswer:
 		st.stale++
 	case e.origin.By == ByBundle && e.rank == RankAnswer:
 		st.bundleHits++
-		st.saved += e.origin.RTT
+		st.credit(e)
 	}
 	e.hits.Store(e.hits.Load() + 1) // no other writer: the shard's lock is held
 	st.hits++
 }
 
+// credit counts the first hit on what nobody had asked for yet: without it, that query would have gone upstream and
+// waited. The hits after it are any cache's.
+func (st *hitStats) credit(e *Entry) {
+	if !e.saved {
+		e.saved = true
+		st.savedQueries++
+		st.savedWait += e.origin.RTT
+	}
+}
+
 // wakeFor calls Wake once for each reason whose instant has come.
 func (c *Cache) wakeFor(e *Entry, q *wire.Query, at time.Duration) {
-	for _, why := range [2]Reason{bundleReason(q.DO), WakeRefresh} {
+	who := AskerOf(q)
+	for _, why := range [2]Reason{c.BundleReason(e, who), WakeRefresh} {
 		w := &e.wake[why]
 		if due := w.Load(); due != 0 && int64(at) >= due && w.CompareAndSwap(due, 0) && c.Wake != nil {
-			c.Wake(e, why)
+			c.Wake(e, who, why)
 		}
 	}
 }
@@ -149,7 +160,7 @@ func (c *Cache) Append(dst []byte, e *Entry, q *wire.Query, now time.Time) []byt
 	dst = append(dst, f.msg[:cut.end]...)
 	msg := dst[n:]
 	flags := q.ReplyFlags(0) | wire.Flags(msg)
-	if e.ad && (q.DO || q.AD()) {
+	if e.showsAD(q) {
 		flags |= wire.FlagAD
 	}
 	if cut.partial {

@@ -43,7 +43,7 @@ type Cache struct {
 	Options
 	// Wake is called for the first hit on an entry after an instant that SetWake named. It must not block. nil means
 	// that nobody listens. It is to be set before the first Answer.
-	Wake func(e *Entry, why Reason)
+	Wake func(e *Entry, who Asker, why Reason)
 
 	seed   maphash.Seed
 	start  time.Time
@@ -87,7 +87,7 @@ func New(o Options, now time.Time) *Cache {
 		}
 		c.shards[i].init(size, o.Memory/n)
 	}
-	c.claims.init(max(o.Entries/4, 16))
+	c.claims.init(max(o.Entries/4, leastClaims))
 	return c
 }
 
@@ -119,13 +119,15 @@ func (c *Cache) Stats() Stats {
 	return st
 }
 
-// Saved returns the round trips that hits on glue and on a bundle's answers did not wait for.
-func (c *Cache) Saved() (wait time.Duration) {
+// Saved returns the first queries for glue and for a bundle's answers, which need not have gone upstream, and the round
+// trips that they did not wait for.
+func (c *Cache) Saved() (queries uint64, wait time.Duration) {
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
-		wait += s.stats.saved
+		queries += s.stats.savedQueries
+		wait += s.stats.savedWait
 		s.mu.Unlock()
 	}
-	return wait
+	return queries, wait
 }

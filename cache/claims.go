@@ -15,6 +15,10 @@ import (
 // disagree on gets no glue.
 const claimLife = 24 * time.Hour
 
+// leastClaims keeps the book useful beside a small cache. What it holds at most, a quarter of cache.entries, is also what
+// it takes to wash a claim out: some thousand MX answers that a stranger would have to make this mail server ask for.
+const leastClaims = 4096
+
 // claims is the book of who says what of which host: guard 6. evil.example may name mail.bank.example as its exchanger
 // and put any address beside it; once anybody else names that host with another address, or names it without one,
 // nobody's glue is believed.
@@ -43,8 +47,10 @@ func (cs *claims) init(size int) {
 	cs.refused = make(map[refusal]uint64)
 }
 
-// note writes down that owner names a host with this set, 0 being none, and returns claimed if somebody else disagrees.
-func (cs *claims) note(hash uint64, owner string, set uint64, at time.Duration) refusal {
+// note writes down that owner names a host with this set, 0 being none, and returns claimed if somebody else disagrees. A
+// claim lasts as long as the response that made it can be given, and for a day at least.
+func (cs *claims) note(hash uint64, owner string, set uint64, at, until time.Duration) refusal {
+	ends := max(at+claimLife, until)
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	old, ok := cs.lru.Get(hash)
@@ -52,21 +58,23 @@ func (cs *claims) note(hash uint64, owner string, set uint64, at time.Duration) 
 	case ok && at < old.barred:
 		return claimed
 	case !ok || at >= old.ends || old.owner == owner:
-		cs.lru.Add(hash, &claim{owner: owner, set: set, ends: at + claimLife})
+		cs.lru.Add(hash, &claim{owner: owner, set: set, ends: ends})
 		return agreed
 	case old.set == set:
-		old.owner, old.ends = "", at+claimLife // from now on nobody can change it alone
+		old.owner, old.ends = "", max(old.ends, ends) // from now on nobody can change it alone
 		return agreed
 	}
-	old.barred, old.ends, old.glue = at+claimLife, at+claimLife, 0
+	old.barred, old.ends, old.glue = at+claimLife, max(old.ends, ends), 0
 	return claimed
 }
 
 // promoted writes down that the set noted for hash is glue until the given instant.
-func (cs *claims) promoted(hash uint64, until time.Duration) {
+func (cs *claims) promoted(hash uint64, until time.Duration, stored bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	cs.stored++
+	if stored {
+		cs.stored++
+	}
 	if cl, ok := cs.lru.Peek(hash); ok {
 		cl.glue = until
 	}

@@ -26,7 +26,7 @@ func TestClaims(t *testing.T) {
 		"one owner's word is forgotten after a day": {
 			{0, "bank.example", "192.0.2.25", "192.0.2.25"}, {23.9, "evil.example", "203.0.113.66", ""}},
 		"and then another may speak": {
-			{0, "old.example", "192.0.2.25", "192.0.2.25"}, {24, "bank.example", "192.0.2.26", "192.0.2.26"}},
+			{0, "old.example", "192.0.2.25", "192.0.2.25"}, {24.1, "bank.example", "192.0.2.26", "192.0.2.26"}}, // the response may be given stale for a day after its TTL,
 		"every word counts a day from when it was last said": {
 			{0, "bank.example", "192.0.2.25", "192.0.2.25"}, {20, "bank.example", "192.0.2.25", "192.0.2.25"}, {43.9, "evil.example", "203.0.113.66", ""}},
 		"what two have said counts a day from the second": {
@@ -117,7 +117,9 @@ func TestSaved(t *testing.T) {
 	for _, name := range []string{"a.example", "mx.a.example", "mx.a.example", "b.example", "c.example"} {
 		answer(t, c, query(t, name, map[bool]uint16{true: dns.TypeMX, false: dns.TypeA}[name == "a.example"]), epoch)
 	}
-	if st := c.Stats(); c.Saved() != 4*time.Second || st.GlueHits != 2 || st.BundleHits != 1 || st.Hits != 5 {
-		t.Errorf("%v saved: %+v", c.Saved(), st)
+	// The second hit on mx.a.example is any cache's.
+	queries, wait := c.Saved()
+	if st := c.Stats(); queries != 2 || wait != 3*time.Second || st.GlueHits != 2 || st.BundleHits != 1 || st.Hits != 5 {
+		t.Errorf("%d and %v saved: %+v", queries, wait, st)
 	}
 }

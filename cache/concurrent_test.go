@@ -3,6 +3,7 @@ package cache
 import (
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -20,13 +21,18 @@ func TestWake(t *testing.T) {
 	c := New(Options{}, epoch)
 	e := store(t, c, mxOfA, epoch)
 	var woken []string
-	c.Wake = func(got *Entry, why Reason) {
+	c.Wake = func(got *Entry, who Asker, why Reason) {
+		if who.DO != (why == WakeBundleDO) && why != WakeRefresh || who.Client != mta && why == WakeBundle {
+			t.Errorf("%v asked, and wakes for reason %d", who, why)
+		}
 		if got != e {
 			t.Error("woken for another entry")
 		}
-		woken = append(woken, map[Reason]string{WakeBundle: "bundle", WakeBundleDO: "bundle do", WakeRefresh: "refresh"}[why])
+		woken = append(woken, map[Reason]string{WakeBundle: "bundle", WakeBundleOther: "bundle other", WakeBundleDO: "bundle do", WakeRefresh: "refresh"}[why])
 	}
 	plain, do := query(t, "a.example", dns.TypeMX), query(t, "a.example", dns.TypeMX, "do")
+	other := query(t, "a.example", dns.TypeMX)
+	other.Client = netip.MustParseAddr("192.0.2.77")
 	for _, x := range []struct {
 		at   time.Duration
 		q    *wire.Query
@@ -35,11 +41,13 @@ func TestWake(t *testing.T) {
 		{at: 0, q: plain},
 		{at: 10*time.Second - 1, q: plain},
 		{at: 10 * time.Second, q: do},
+		{at: 10 * time.Second, q: other},
 		{at: 10 * time.Second, q: plain, want: []string{"bundle"}},
 		{at: 11 * time.Second, q: plain},
 		{at: 20*time.Second - 1, q: do},
 		{at: 21 * time.Second, q: do, want: []string{"bundle do"}},
 		{at: 22 * time.Second, q: do},
+		{at: 30 * time.Second, q: other, want: []string{"bundle other"}},
 		{at: 500 * time.Second, q: plain},
 		{at: 540 * time.Second, q: plain, want: []string{"refresh"}}, // the last tenth of 600 s
 		{at: 541 * time.Second, q: do},
@@ -47,6 +55,7 @@ func TestWake(t *testing.T) {
 		if x.at == 0 {
 			c.SetWake(e, WakeBundle, epoch.Add(10*time.Second))
 			c.SetWake(e, WakeBundleDO, epoch.Add(20*time.Second))
+			c.SetWake(e, WakeBundleOther, epoch.Add(30*time.Second))
 		}
 		woken = nil
 		c.Peek(x.q, epoch.Add(x.at))
@@ -79,7 +88,7 @@ func TestWakeOnce(t *testing.T) {
 	c := New(Options{}, epoch)
 	e := store(t, c, mxOfA, epoch)
 	var woken atomic.Int32
-	c.Wake = func(*Entry, Reason) { woken.Add(1) }
+	c.Wake = func(*Entry, Asker, Reason) { woken.Add(1) }
 	for round := range 50 {
 		c.SetWake(e, WakeBundle, epoch.Add(time.Second))
 		var all sync.WaitGroup
@@ -98,7 +107,7 @@ func TestWakeOnce(t *testing.T) {
 // Whoever gets an answer gets the one to its own question.
 func TestConcurrently(t *testing.T) {
 	c := New(Options{Entries: 40, Log: slog.New(slog.DiscardHandler)}, epoch)
-	c.Wake = func(*Entry, Reason) {}
+	c.Wake = func(*Entry, Asker, Reason) {}
 	const names = 16
 	var all sync.WaitGroup
 	for g := range 8 {

@@ -57,9 +57,11 @@ type Entry struct {
 	set     uint64 // of an A or AAAA entry: setHash of its addresses, see promote.go
 	origin  Origin
 	options []byte        // of a failure: EDNS options that say why
-	wake    [3]wakeClock  // by Reason
+	wake    [4]wakeClock  // by Reason
 	renews  atomic.Bool   // a refresh is under way: it may be given for the grace beyond its end
 	hits    atomic.Uint32 // written under the shard's lock; halved when a newer entry takes the place
+	saved   bool          // guarded by the shard's lock: its first hit has been credited
+	forAll  bool          // of glue: it answers every client, not only origin.Client
 }
 
 // wakeClock is an instant in the cache's time; 0 is never.
@@ -70,14 +72,28 @@ type Reason uint8
 
 // The reasons.
 const (
-	WakeBundle   Reason = iota // an MX answer was given, and addresses of its hosts have ended
-	WakeBundleDO               // the same, to a client with DO
-	WakeRefresh                // the answer is asked for still, and is about to end
+	WakeBundle      Reason = iota // an MX answer was given to the client it was fetched for, and addresses of its hosts have ended
+	WakeBundleOther               // the same, to a client that its glue does not answer: another one, or one that asks for AD
+	WakeBundleDO                  // the same, to a client with DO: glue does not answer it, and it will ask for TLSA
+	WakeRefresh                   // the answer is asked for still, and is about to end
 )
 
-func bundleReason(do bool) Reason {
-	if do {
+// Asker is what of a query decides which glue may answer it.
+type Asker struct {
+	Client netip.Addr
+	DO, AD bool
+}
+
+// AskerOf returns who asks q.
+func AskerOf(q *wire.Query) Asker { return Asker{q.Client, q.DO, q.AD()} }
+
+// BundleReason returns for which reason an MX answer wakes when it is given to an asker.
+func (c *Cache) BundleReason(mx *Entry, who Asker) Reason {
+	switch {
+	case who.DO:
 		return WakeBundleDO
+	case who.Client != mx.origin.Client || who.AD && c.adSeen.Load():
+		return WakeBundleOther
 	}
 	return WakeBundle
 }

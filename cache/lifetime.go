@@ -31,6 +31,9 @@ func staleable(m *dns.Msg) bool {
 	if m.Rcode != dns.RcodeSuccess || (q.Qtype != dns.TypeA && q.Qtype != dns.TypeAAAA && q.Qtype != dns.TypeMX) {
 		return false
 	}
+	if q.Qtype == dns.TypeMX && len(m.Answer) == 0 { // "no MX" sends mail to the domain's own address
+		return false
+	}
 	for _, rr := range m.Answer {
 		if a := addressOf(rr); a.IsLoopback() {
 			return false

@@ -1,16 +1,22 @@
 package cache
 
 import (
+	"encoding/binary"
+	"hash/maphash"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/mxglue/mxglue/cache/wire"
 )
 
 // The bounds of one MX answer: of its glue, and of its bundle.
 const (
 	MaxTargets   = 8
-	maxAddresses = 8 // of one target and family
+	maxNoted     = 32 // targets of which it is written down who named them
+	maxAddresses = 8  // of one target and family
 )
 
 // Sizes up to which a UDP response is believed, octets: the tail of a fragmented datagram is whoever's arrives first, so
@@ -48,22 +54,18 @@ type question struct {
 
 // promote is the fence around the deviation from RFC 2181 §5.4.1: an address RRset in the additional section of an MX or
 // SRV response becomes glue if every guard agrees. owner is the end of the CNAME chain from QNAME. Where a guard objects
-// the target is left to the bundle, which asks.
-func (c *Cache) promote(m *dns.Msg, owner string, from Origin, now time.Time) {
+// the target is left to the bundle, which asks. until is when the response can be given for the last time.
+func (c *Cache) promote(m *dns.Msg, owner string, from Origin, until time.Duration, now time.Time) {
 	if c.Glue == Ignore {
 		return
 	}
 	sets := addressSets(m)
 	targets := targetsOf(m, owner)
 	speaker := m.Question[0].Name
-	for i, name := range targets {
+	for i, name := range targets[:min(len(targets), maxNoted)] {
 		for _, t := range []uint16{dns.TypeA, dns.TypeAAAA} {
 			q := question{name, t}
-			if set := sets[q]; i < MaxTargets {
-				c.consider(offer{q, set, speaker, from}, m, now)
-			} else if len(set) > 0 {
-				c.claims.refuse(tooMany)
-			}
+			c.consider(offer{q, sets[q], speaker, from, i >= MaxTargets, until}, m, now)
 			delete(sets, q)
 		}
 	}
@@ -78,21 +80,24 @@ type offer struct {
 	set   []dns.RR
 	owner string // whose word it is: QNAME, and not the owner of the MX records, whom a CNAME makes out of anybody
 	from  Origin
+	late  bool          // the target is not among the first eight
+	until time.Duration // the response can be given for the last time
 }
 
 // consider lays an offer before the guards and stores it as glue if they agree. Even an offer that fails, or is empty,
 // is written down: it may be the one that unmasks another.
 func (c *Cache) consider(o offer, m *dns.Msg, now time.Time) {
-	g := c.glue(o, now)
+	hash, set := c.hashOf(o.question), c.setHash(o.set)
 	c.claims.deciding.Lock()
 	defer c.claims.deciding.Unlock()
-	why := c.claims.note(g.hash, o.owner, g.set, c.since(now))
+	why := c.claims.note(hash, o.owner, set, c.since(now), o.until)
 	if why == claimed {
-		c.shard(g.hash).remove(g.hash, RankGlue)
+		c.shard(hash).remove(hash, RankGlue)
 	}
-	if len(o.set) == 0 {
+	if len(o.set) == 0 || o.from.By == ByRefresh { // nobody was sent it: guard 8
 		return
 	}
+	g := c.glue(o, now)
 	if why == agreed {
 		why = c.guard(o, g, m)
 	}
@@ -100,10 +105,22 @@ func (c *Cache) consider(o offer, m *dns.Msg, now time.Time) {
 		c.claims.refuse(why)
 		return
 	}
-	c.claims.promoted(g.hash, g.expires)
+	c.claims.promoted(g.hash, g.expires, c.Glue == Trust)
 	if c.Glue == Trust {
 		c.shard(g.hash).insert(g)
 	}
+}
+
+// hashOf returns the hash of a question's key.
+func (c *Cache) hashOf(q question) uint64 {
+	var buf [wire.MaxKey]byte
+	n, err := dns.PackDomainName(q.name, buf[:255], 0, nil, false)
+	if err != nil { // the name came off the wire, so it packs
+		return 0
+	}
+	packed := binary.BigEndian.AppendUint32(buf[:n], uint32(q.qtype)<<16|dns.ClassINET)
+	var key [wire.MaxKey]byte
+	return maphash.Bytes(c.seed, wire.AppendKey(key[:0], packed, false))
 }
 
 // glue packs an offer as the reply to its own question.
@@ -114,12 +131,12 @@ func (c *Cache) glue(o offer, now time.Time) *Entry {
 	for _, rr := range o.set {
 		life = min(life, time.Duration(rr.Header().Ttl)*time.Second)
 	}
-	for _, rr := range o.set {
+	for _, rr := range dns.Dedup(slices.Clone(o.set), nil) { // an RRset has no record twice (RFC 2181 §5)
 		rr = dns.Copy(rr)
 		rr.Header().Ttl = uint32(life / time.Second) // guard 7: what is handed out counts down from here
 		m.Answer = append(m.Answer, rr)
 	}
-	g := &Entry{rank: RankGlue, arrived: c.since(now), origin: o.from, set: c.setHash(o.set)}
+	g := &Entry{rank: RankGlue, arrived: c.since(now), origin: o.from, set: c.setHash(o.set), forAll: c.GlueForAll}
 	g.expires = g.arrived + life
 	if g.pack(m, false) == nil { // the name came off the wire, so it packs
 		c.rehash(g)
@@ -139,7 +156,7 @@ func (c *Cache) guard(o offer, g *Entry, m *dns.Msg) refusal {
 		return configured
 	case o.from.CD:
 		return checkingDisabled
-	case len(o.set) > maxAddresses:
+	case o.late, len(o.set) > maxAddresses:
 		return tooMany
 	case !m.RecursionAvailable:
 		return notRecursive

@@ -21,7 +21,8 @@ type shard struct {
 type hitStats struct {
 	hits, misses, expired, evicted uint64
 	glueHits, bundleHits, stale    uint64
-	saved                          time.Duration // the round trips that glue and bundle hits did not wait for
+	savedQueries                   uint64        // first hits on glue and on what a bundle fetched
+	savedWait                      time.Duration // the round trips that these did not wait for
 }
 
 func (s *shard) init(entries, octets int) {

@@ -34,10 +34,18 @@ const renewGrace = 3 * time.Second
 // inGrace says whether e has just ended and is being refreshed.
 func (e *Entry) inGrace(at time.Duration) bool { return at < e.expires+renewGrace && e.renews.Load() }
 
+// graceFits says whether e, if it is in its grace, may be given to this client: AD is not promised beyond the TTL.
+func (e *Entry) graceFits(q *wire.Query, at time.Duration) bool {
+	return e.inGrace(at) && !e.showsAD(q)
+}
+
+// showsAD says whether the client would be told that e is authentic (RFC 6840 §5.7-5.8).
+func (e *Entry) showsAD(q *wire.Query) bool { return e.ad && (q.DO || q.AD()) }
+
 // staleFits says whether e, which has ended, may be given to this client if upstream fails. What was authentic is not
 // given to one that would take it for authentic still: its signatures may have ended too.
 func (e *Entry) staleFits(q *wire.Query, at time.Duration) bool {
-	return at < e.stale && !(e.ad && (q.DO || q.AD()))
+	return at < e.stale && !e.showsAD(q)
 }
 
 // staleTTL is the TTL of an answer that has ended and is given because upstream fails, seconds (RFC 8767 §4).

@@ -33,7 +33,9 @@ func (c *Cache) Store(m *dns.Msg, from Origin, now time.Time) (*Entry, error) {
 	e.ad, e.expires = m.AuthenticatedData, e.arrived+life
 	if life > 0 && staleable(m) {
 		e.stale = e.expires + staleFor
-		e.wake[WakeRefresh].Store(int64(e.expires - life/refreshPart))
+		if !from.CD { // a refresh asks for what validates
+			e.wake[WakeRefresh].Store(int64(e.expires - life/refreshPart))
+		}
 	}
 	e.set = c.addressSet(m, end)
 	if err := e.pack(m, !positive(m, end)); err != nil {
@@ -46,7 +48,7 @@ func (c *Cache) Store(m *dns.Msg, from Origin, now time.Time) (*Entry, error) {
 	q := m.Question[0]
 	c.settle(e, q)
 	if m.Rcode == dns.RcodeSuccess && (q.Qtype == dns.TypeMX || q.Qtype == dns.TypeSRV) {
-		c.promote(m, end, from, now)
+		c.promote(m, end, from, max(e.expires, e.stale), now)
 	}
 	return e, nil
 }

@@ -1,6 +1,11 @@
 package resolver
 
-import "sync"
+import (
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
 
 // background is the goroutines that nobody waits for until the end.
 type background struct {
@@ -26,3 +31,13 @@ func (b *background) close() {
 }
 
 // Resolve answers a query that the cache could not, and waits for the upstream if need be. It returns nil if ctx ends
+
+// strangersLog is how often what a stranger can provoke is logged: the counters tell the rest.
+func strangersLog() *rate.Limiter { return rate.NewLimiter(rate.Every(time.Minute), 5) }
+
+// seldom logs a warning about something that a stranger's domain can bring about at will, five at once and one a minute.
+func (r *Resolver) seldom(message string, args ...any) {
+	if r.strangers.Allow() {
+		r.Log.Warn(message, args...)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/mxglue/mxglue/cache"
+	"github.com/mxglue/mxglue/cache/wire"
 )
 
 // maxBundleFailures ends a bundle early: its domain's servers are down, and the mail server will find out by itself.
@@ -20,7 +21,8 @@ const bundleAgain = 5 * time.Second
 type round struct {
 	*Resolver
 	mx       *cache.Entry
-	do       bool // the client that was told the MX set DO: it cannot have glue, and it will ask for TLSA
+	who      cache.Asker // was told the MX, and will ask for the addresses
+	why      cache.Reason
 	started  time.Time
 	waiting  sync.WaitGroup
 	failures atomic.Int32
@@ -29,22 +31,18 @@ type round struct {
 	due   time.Time // when the first of the addresses ends
 }
 
-// bundle begins the round for an MX answer just fetched. It returns when all the questions are in flight, so that the
-// client's own address queries, which come next, join them.
-func (r *Resolver) bundle(mx *cache.Entry, do bool) {
-	if !do { // what this round brings may be glue, and is never TLSA: a client with DO needs a round of its own
-		r.cache.SetWake(mx, cache.WakeBundleDO, time.Now())
-	}
-	r.round(mx, do)
-}
+// bundleReasons are the reasons for which a cached MX answer begins a round.
+var bundleReasons = [...]cache.Reason{cache.WakeBundle, cache.WakeBundleOther, cache.WakeBundleDO}
 
-func (r *Resolver) round(mx *cache.Entry, do bool) {
+// round begins a round for an MX answer that somebody was told, or is about to be. It returns when all the questions are
+// in flight, so that the address queries that come next join them.
+func (r *Resolver) round(mx *cache.Entry, who cache.Asker) {
 	hosts := mx.Targets()
 	if len(hosts) == 0 {
 		return
 	}
 	r.stats.bundles.Add(1)
-	b := &round{Resolver: r, mx: mx, do: do, started: time.Now()}
+	b := &round{Resolver: r, mx: mx, who: who, why: r.cache.BundleReason(mx, who), started: time.Now()}
 	for _, host := range hosts { // best preference first
 		b.ask(host, dns.TypeA)
 		b.ask(host, dns.TypeAAAA)
@@ -54,11 +52,14 @@ func (r *Resolver) round(mx *cache.Entry, do bool) {
 
 // ask puts the question for one name of the bundle in flight, unless it is cached or the budget is spent.
 func (b *round) ask(name string, qtype uint16) {
-	q, ok := newQuery(name, qtype, b.do)
+	q, ok := newQuery(name, qtype, b.who.DO)
 	if !ok {
 		return
 	}
-	q.Client = b.mx.Client() // for its glue
+	q.Client = b.who.Client // glue is for some
+	if b.who.AD {
+		q.Flags |= wire.FlagAD
+	}
 	if e := b.cache.Peek(q, b.started); e != nil {
 		b.skip("cached")
 		b.learn(name, qtype, e)
@@ -95,7 +96,7 @@ func (b *round) learn(name string, qtype uint16, e *cache.Entry) {
 		return
 	}
 	b.endsAt(b.cache.Expires(e))
-	if b.do && e.AD() && qtype == dns.TypeA {
+	if b.who.DO && e.AD() && qtype == dns.TypeA {
 		b.ask("_25._tcp."+name, dns.TypeTLSA)
 	}
 }
@@ -115,10 +116,13 @@ func (b *round) finish() {
 	if least := b.started.Add(bundleAgain); due.Before(least) {
 		due = least
 	}
-	if b.do {
-		b.cache.SetWake(b.mx, cache.WakeBundleDO, due)
+	if b.why != cache.WakeBundleDO {
+		b.cache.SetWake(b.mx, b.why, due)
+		return
 	}
-	b.cache.SetWake(b.mx, cache.WakeBundle, due)
+	for _, why := range bundleReasons { // what one with DO got is good for everybody
+		b.cache.SetWake(b.mx, why, due)
+	}
 }
 
 func (b *round) skip(why string) {

@@ -16,9 +16,10 @@ const maxJoined = 256
 // flight is a question that is upstream now. Whoever asks it meanwhile waits for the same answer.
 type flight struct {
 	by      cache.By
-	do      bool // the one who asked first set DO
 	started time.Time
 	joined  int           // guarded by Resolver.mu
+	waited  bool          // guarded by Resolver.mu: for by a client or the tester
+	who     cache.Asker   // guarded by Resolver.mu: the first of these, with DO if any of them sets it
 	done    chan struct{} // closed when entry is set
 	entry   *cache.Entry
 }
@@ -34,8 +35,8 @@ func (r *Resolver) find(ctx context.Context, q *wire.Query, by cache.By) (e *cac
 		}
 		return e, source
 	}
-	if f == nil {
-		return nil, ""
+	if f == nil { // too much is going on for another question
+		return r.cache.Stale(q, time.Now()), "cache"
 	}
 	late := time.NewTimer(r.StaleAfter)
 	defer late.Stop()
@@ -70,7 +71,7 @@ func (r *Resolver) board(q *wire.Query, by cache.By) (*flight, *cache.Entry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if f, ok := r.flights[string(key)]; ok {
-		return r.join(f, by, now), nil
+		return r.join(f, q, by, now), nil
 	}
 	if by != cache.ByRefresh { // a refresh is for an answer that goes on a little
 		if e := r.cache.Peek(q, now); e != nil {
@@ -81,24 +82,35 @@ func (r *Resolver) board(q *wire.Query, by cache.By) (*flight, *cache.Entry) {
 	if !ok {
 		return nil, nil
 	}
-	if len(r.flights) >= r.MaxInFlight {
+	if len(r.flights) >= r.room(by) {
 		r.stats.crowded.Add(1)
 		return nil, nil
 	}
-	f := &flight{by: by, do: q.DO, started: now, done: make(chan struct{})}
+	f := &flight{by: by, started: now, done: make(chan struct{})}
+	f.waitedFor(q, by)
 	r.flights[string(key)] = f
 	go r.fly(f, string(key), question, cache.Origin{By: by, Client: q.Client, CD: q.CD()})
 	return f, nil
 }
 
+// room returns how many questions may be in flight for one more to begin. An eighth of the places is for refreshes: what is
+// asked for often is worth more than what a flood of names asks for once.
+func (r *Resolver) room(by cache.By) int {
+	if by == cache.ByRefresh {
+		return r.MaxInFlight
+	}
+	return r.MaxInFlight - r.MaxInFlight/8
+}
+
 // join counts, and credits a bundle with the time that its question has been out before the client asked. It returns nil
 // if too many wait already.
-func (r *Resolver) join(f *flight, by cache.By, now time.Time) *flight {
+func (r *Resolver) join(f *flight, q *wire.Query, by cache.By, now time.Time) *flight {
 	if f.joined >= maxJoined {
 		r.stats.crowded.Add(1)
 		return nil
 	}
 	f.joined++
+	f.waitedFor(q, by)
 	r.stats.joined.Add(1)
 	if by == cache.ByClient && f.by == cache.ByBundle {
 		r.stats.bundleJoined.Add(1)
@@ -107,6 +119,17 @@ func (r *Resolver) join(f *flight, by cache.By, now time.Time) *flight {
 		r.stats.mu.Unlock()
 	}
 	return f
+}
+
+// waitedFor notes who is about to ask for more, if the question is for an MX.
+func (f *flight) waitedFor(q *wire.Query, by cache.By) {
+	switch {
+	case by != cache.ByClient && by != cache.ByProber:
+	case !f.waited:
+		f.waited, f.who = true, cache.AskerOf(q)
+	default:
+		f.who.DO = f.who.DO || q.DO
+	}
 }
 
 // fly asks the question and lands the flight. It has a budget of its own: those who wait come and go.
@@ -124,14 +147,19 @@ func (r *Resolver) fly(f *flight, key string, q dns.Question, from cache.Origin)
 	close(f.done)
 }
 
-// lead begins the bundle of an MX answer, at once for one who is about to ask for the addresses.
+// lead begins the bundle of an MX answer at once, for one who is about to ask for the addresses. Whoever is told the MX
+// later begins a round for what that did not bring.
 func (r *Resolver) lead(f *flight) {
-	switch f.by {
-	case cache.ByClient, cache.ByProber:
-		r.bundle(f.entry, f.do)
-	case cache.ByRefresh:
-		r.cache.SetWake(f.entry, cache.WakeBundle, f.started)
-		r.cache.SetWake(f.entry, cache.WakeBundleDO, f.started)
+	r.mu.Lock()
+	waited, who := f.waited, f.who
+	r.mu.Unlock()
+	for _, why := range bundleReasons {
+		if !waited || why != r.cache.BundleReason(f.entry, who) {
+			r.cache.SetWake(f.entry, why, time.Now())
+		}
+	}
+	if waited {
+		r.round(f.entry, who)
 	}
 }
 
@@ -153,7 +181,7 @@ func (r *Resolver) settle(q dns.Question, from cache.Origin) *cache.Entry {
 		if err == nil {
 			return e
 		}
-		r.Log.Warn("response not usable", "question", q.Name, "type", dns.TypeToString[q.Qtype], "upstream", m.String(), "error", err)
+		r.seldom("response not usable", "question", q.Name, "type", dns.TypeToString[q.Qtype], "upstream", m.String(), "error", err)
 	}
 	return r.cache.Failure(q, from, why, time.Now())
 }
@@ -172,8 +200,9 @@ func (r *Resolver) distrust(rt *route, m *member, response *dns.Msg) {
 	}
 	if rt.NoPrivate {
 		if n := dropPrivate(response); n > 0 {
+			response.AuthenticatedData = false // what is left is not what was signed
 			r.stats.privateDropped.Add(uint64(n))
-			r.Log.Warn("private addresses dropped from an answer", "question", response.Question[0].Name, "upstream", m.String())
+			r.seldom("private addresses dropped from an answer", "question", response.Question[0].Name, "upstream", m.String())
 		}
 	}
 }

@@ -14,9 +14,12 @@ import (
 // maxRounds bounds how often one upstream is asked one question.
 const maxRounds = 3
 
+// lastHope is how long an upstream that is down is waited for when those that are up have said they cannot.
+const lastHope = 100 * time.Millisecond
+
 // asking is one question on its way through the upstreams of its route.
 type asking struct {
-	running int              // tries that have not come back
+	hopeful int              // tries of members that were up and have not come back
 	results chan try         // holds every try there can be, so that none blocks when nobody listens any more
 	failed  map[*member]bool // members that have said they cannot
 	why     []byte           // EDNS options of the first that said why
@@ -25,6 +28,8 @@ type asking struct {
 // try is one exchange with one member.
 type try struct {
 	member   *member
+	began    time.Time
+	hopeful  bool // the member was up
 	response *upstream.Response
 	err      error
 }
@@ -42,47 +47,55 @@ func (r *Resolver) forward(ctx context.Context, rt *route, q dns.Question, cd bo
 	a := &asking{results: make(chan try, maxRounds*n), failed: make(map[*member]bool)}
 	for turn := range maxRounds * n {
 		m := order[turn%n]
-		if a.failed[m] {
+		patience, down := r.patience(rt, turn), m.down()
+		if down && len(a.failed) > 0 { // one that is up has said it cannot: this one is a last hope, and a short one
+			patience = min(patience, lastHope)
+		}
+		if a.failed[m] || down && len(a.failed) > 0 && turn >= n {
 			continue
 		}
-		a.running++
-		go func() {
-			resp, err := r.ask(ctx, m, q, cd)
-			a.results <- try{m, resp, err}
-		}()
-		patience := r.patience(rt, turn)
-		t, overdue := r.wait(ctx, a, patience)
-		if t != nil {
-			return t.response, t.member, nil
+		t := try{member: m, began: time.Now(), hopeful: !down}
+		if t.hopeful {
+			a.hopeful++
 		}
-		if overdue && patience > 0 {
+		go func() {
+			t.response, t.err = r.ask(ctx, m, q, cd)
+			a.results <- t
+		}()
+		settled, overdue := r.wait(ctx, a, m, patience)
+		if settled != nil {
+			return settled.response, settled.member, nil
+		}
+		if overdue && patience > 0 && !down {
 			m.Overdue(patience)
-			r.fell(m, fmt.Errorf("no response within %v", patience))
+			r.fell(m, t.began, fmt.Errorf("no response within %v", patience))
 		}
 		if end, ok := ctx.Deadline(); ok && !time.Now().Before(end) { // the context may hear of it a moment later
 			return nil, nil, a.because(order)
 		}
 	}
-	for a.running > 0 && ctx.Err() == nil {
-		if t, _ := r.wait(ctx, a, r.Budget); t != nil {
-			return t.response, t.member, nil
+	for a.hopeful > 0 && ctx.Err() == nil {
+		if settled, _ := r.wait(ctx, a, nil, r.Budget); settled != nil {
+			return settled.response, settled.member, nil
 		}
 	}
 	return nil, nil, a.because(order)
 }
 
-// wait returns the first try that settles the question. It returns none as soon as one fails, or as patience or ctx
-// ends, which is overdue.
-func (r *Resolver) wait(ctx context.Context, a *asking, patience time.Duration) (settled *try, overdue bool) {
+// wait returns the first try that settles the question. It returns none as soon as one fails, or as the member last asked
+// is found to be down by somebody else, or as patience or ctx ends, which is overdue.
+func (r *Resolver) wait(ctx context.Context, a *asking, last *member, patience time.Duration) (settled *try, overdue bool) {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case t := <-a.results:
-		a.running--
+		if t.hopeful {
+			a.hopeful--
+		}
 		switch {
 		case t.err != nil:
-			if ctx.Err() == nil {
-				r.fell(t.member, t.err)
+			if ctx.Err() == nil && unreachable(t.err) {
+				r.fell(t.member, t.began, t.err)
 			}
 		case upstream.Usable(t.response.Msg):
 			return &t, false
@@ -90,6 +103,8 @@ func (r *Resolver) wait(ctx context.Context, a *asking, patience time.Duration) 
 			a.why = reasons(t.response.Msg)
 		}
 		a.failed[t.member] = true
+		return nil, false
+	case <-last.falls():
 		return nil, false
 	case <-timer.C:
 	case <-ctx.Done():

@@ -2,8 +2,11 @@ package resolver
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/miekg/dns"
@@ -25,8 +28,9 @@ const fastestAgain = 30 * time.Second
 type member struct {
 	*upstream.Upstream
 	mu      sync.Mutex
-	isDown  bool
+	fallen  chan struct{} // closed while it is down, so that nobody goes on waiting for it
 	lastTry time.Time
+	heard   time.Time // when it last answered
 
 	rootAD   bool      // it validated the root's NS when last asked
 	stripped sync.Once // says that its AD bit is not passed on
@@ -36,20 +40,41 @@ type member struct {
 func (m *member) rank() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.isDown {
+	select {
+	case <-m.fallen:
 		return 1
+	default:
+		return 0
 	}
-	return 0
+}
+
+// falls returns a channel that is closed when the member goes down; nil, which never is, if it is down or nobody.
+func (m *member) falls() <-chan struct{} {
+	if m == nil || m.down() {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.fallen
 }
 
 // down says whether the member is asked last for now.
 func (m *member) down() bool { return m.rank() == 1 }
 
-// fell notes that the member did not answer, and starts the probe that brings it back.
-func (r *Resolver) fell(m *member, why error) {
+// fell notes that the member did not answer a try that began at the given instant, and starts the probe that brings it
+// back. One that has answered anything since is not down: a domain whose own servers are silent is not its fault, and
+// whom a stranger's domain could declare down, he could have replaced by one that does not validate.
+func (r *Resolver) fell(m *member, began time.Time, why error) {
 	m.mu.Lock()
-	already := m.isDown
-	m.isDown = true
+	already := m.heard.After(began)
+	select {
+	case <-m.fallen:
+		already = true
+	default:
+	}
+	if !already {
+		close(m.fallen)
+	}
 	m.mu.Unlock()
 	if already || r.ctx.Err() != nil {
 		return
@@ -62,30 +87,30 @@ func (r *Resolver) fell(m *member, why error) {
 func (r *Resolver) bringBack(m *member) {
 	tick := time.NewTicker(probeEvery)
 	defer tick.Stop()
-	for {
+	for { // at once: it may have been one question only
+		if _, err := r.probe(r.ctx, m, probeTimeout); err == nil {
+			m.mu.Lock()
+			m.fallen = make(chan struct{})
+			m.mu.Unlock()
+			r.Log.Info("upstream answers again", "upstream", m.String())
+			return
+		}
 		select {
 		case <-r.ctx.Done():
 			return
 		case <-tick.C:
 		}
-		if _, err := r.probe(r.ctx, m, probeTimeout); err == nil {
-			m.mu.Lock()
-			m.isDown = false
-			m.mu.Unlock()
-			r.Log.Info("upstream answers again", "upstream", m.String())
-			return
-		}
 	}
 }
 
 // rootNS is a question that every resolver can answer, and that a mail server's DANE probe asks, too.
-var rootNS = dns.Question{Name: ".", Qtype: dns.TypeNS, Qclass: dns.ClassINET}
+func rootNS() dns.Question { return dns.Question{Name: ".", Qtype: dns.TypeNS, Qclass: dns.ClassINET} }
 
 // probe asks a member for the root's NS. Any response will do.
 func (r *Resolver) probe(ctx context.Context, m *member, timeout time.Duration) (*upstream.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	return r.ask(ctx, m, rootNS, false)
+	return r.ask(ctx, m, rootNS(), false)
 }
 
 // watchEvery is how often each upstream is asked for the root's NS, so that one that has stopped validating is noticed.
@@ -118,6 +143,9 @@ func (r *Resolver) look(ctx context.Context, m *member) {
 	case err != nil:
 		r.Log.Warn("upstream does not answer; is the address right, does it run, does a firewall stand between? (resolver.upstreams)", "upstream", m.String(), "error", err)
 	case len(resp.Msg.Answer) > 0:
+		if resp.Msg.AuthenticatedData {
+			r.cache.SawAD()
+		}
 		m.mu.Lock()
 		stopped := m.rootAD && !resp.Msg.AuthenticatedData
 		m.rootAD = resp.Msg.AuthenticatedData
@@ -134,10 +162,31 @@ func (r *Resolver) ask(ctx context.Context, m *member, q dns.Question, cd bool) 
 	m.mu.Lock()
 	m.lastTry = time.Now()
 	m.mu.Unlock()
+	exchange := m.Exchange
 	if r.Ask != nil {
-		return r.Ask(ctx, m.Upstream, q, cd)
+		exchange = func(ctx context.Context, q dns.Question, cd bool) (*upstream.Response, error) {
+			return r.Ask(ctx, m.Upstream, q, cd)
+		}
 	}
-	return m.Exchange(ctx, q, cd)
+	resp, err := exchange(ctx, q, cd)
+	if err == nil {
+		m.mu.Lock()
+		m.heard = time.Now()
+		m.mu.Unlock()
+	}
+	return resp, err
+}
+
+// unreachable says whether an error means that the upstream cannot be spoken with, not that it spoke badly, or that this
+// host has run out of something.
+func unreachable(err error) bool {
+	var network *net.OpError
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOBUFS):
+		return false
+	}
+	return errors.As(err, &network) || errors.As(err, &certificate) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // remeasure asks the members that have not been asked for a while, so that the fastest of a moment is not the fastest for
@@ -149,15 +198,15 @@ func (r *Resolver) remeasure(rt *route) {
 	now := time.Now()
 	for _, m := range rt.members {
 		m.mu.Lock()
-		due := !m.isDown && now.Sub(m.lastTry) > fastestAgain
+		due := now.Sub(m.lastTry) > fastestAgain
 		if due {
 			m.lastTry = now
 		}
 		m.mu.Unlock()
 		if due {
 			r.background.start(func() {
-				if _, err := r.probe(r.ctx, m, probeTimeout); errors.Is(err, context.DeadlineExceeded) {
-					r.fell(m, err)
+				if _, err := r.probe(r.ctx, m, probeTimeout); err != nil && unreachable(err) {
+					r.fell(m, now, err)
 				}
 			})
 		}

@@ -15,14 +15,12 @@ import (
 const refreshAfter = time.Second
 
 // wake is the cache's Wake. It must not block.
-func (r *Resolver) wake(e *cache.Entry, why cache.Reason) {
+func (r *Resolver) wake(e *cache.Entry, who cache.Asker, why cache.Reason) {
 	switch why {
-	case cache.WakeBundle, cache.WakeBundleDO:
-		if r.Bundle {
-			r.background.start(func() { r.round(e, why == cache.WakeBundleDO) })
-		}
 	case cache.WakeRefresh:
 		r.refreshLater(e)
+	default:
+		r.background.start(func() { r.round(e, who) })
 	}
 }
 
@@ -30,7 +28,7 @@ func (r *Resolver) wake(e *cache.Entry, why cache.Reason) {
 // most, the old one goes on.
 func (r *Resolver) refreshLater(e *cache.Entry) {
 	q, ok := newQuery(e.Name(), e.Type(), false)
-	if !ok || r.busy() {
+	if !ok {
 		return
 	}
 	r.cache.Renew(e)

@@ -21,7 +21,7 @@ type Options struct {
 	Budget      time.Duration // from a question to its SERVFAIL (4 s): a stub resolver gives up at 5 s
 	FirstTry    time.Duration // how long the first upstream is waited for before the next is asked too (1.5 s)
 	StaleAfter  time.Duration // how long upstream is waited for before an old answer is given instead (1.8 s)
-	MaxInFlight int           // the most questions upstream at a time (512)
+	MaxInFlight int           // the most questions upstream at a time (1024)
 	Bundle      bool          // ask for the addresses of MX hosts ahead of the client
 	TrustAD     bool          // believe the AD bit of upstreams that are neither loopback nor encrypted, too
 	Records     Records       // configured answers
@@ -37,9 +37,10 @@ type Resolver struct {
 	// Ask does one exchange with one upstream; nil means the upstream's own Exchange.
 	Ask func(ctx context.Context, u *upstream.Upstream, q dns.Question, cd bool) (*upstream.Response, error)
 
-	cache  *cache.Cache
-	routes []*route      // longest zone first; the last is "."
-	bucket *rate.Limiter // of the bundles' questions
+	cache     *cache.Cache
+	routes    []*route      // longest zone first; the last is "."
+	bucket    *rate.Limiter // of the bundles' questions
+	strangers *rate.Limiter // of the log
 
 	ctx        context.Context // ends with Close
 	cancel     context.CancelFunc
@@ -70,7 +71,7 @@ func New(o Options, c *cache.Cache, upstreams []*upstream.Upstream) *Resolver {
 		o.StaleAfter = 1800 * time.Millisecond
 	}
 	if o.MaxInFlight <= 0 {
-		o.MaxInFlight = 512
+		o.MaxInFlight = 1024
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -79,7 +80,7 @@ func New(o Options, c *cache.Cache, upstreams []*upstream.Upstream) *Resolver {
 	r := &Resolver{
 		Options: o, cache: c, routes: newRoutes(routes),
 		bucket:  rate.NewLimiter(bundleRate, bundleBurst),
-		flights: make(map[string]*flight),
+		flights: make(map[string]*flight), strangers: strangersLog(),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.stats.skipped = make(map[string]uint64)

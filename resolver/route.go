@@ -48,7 +48,7 @@ func newRoutes(routes []Route) []*route {
 		rt := &route{Route: r}
 		for _, u := range r.Upstreams {
 			if members[u] == nil {
-				members[u] = &member{Upstream: u}
+				members[u] = &member{Upstream: u, fallen: make(chan struct{})}
 			}
 			rt.members = append(rt.members, members[u])
 		}
@@ -96,9 +96,10 @@ func (r *Resolver) patience(rt *route, turn int) time.Duration {
 	return min(r.FirstTry, (r.Budget-r.FirstTry)/time.Duration(n))
 }
 
-// dropPrivate takes the addresses out of an answer that lead into this network, and returns how many.
+// dropPrivate takes the addresses out of an answer that lead into this network, and then the signatures, which do not fit
+// any more. It returns how many addresses that were.
 func dropPrivate(m *dns.Msg) int {
-	before := len(m.Answer)
+	dropped := 0
 	m.Answer = slices.DeleteFunc(m.Answer, func(rr dns.RR) bool {
 		var ip []byte
 		switch rr := rr.(type) {
@@ -109,7 +110,14 @@ func dropPrivate(m *dns.Msg) int {
 		}
 		a, _ := netip.AddrFromSlice(ip)
 		a = a.Unmap()
-		return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsUnspecified()
+		private := ip != nil && (a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsUnspecified())
+		if private {
+			dropped++
+		}
+		return private
 	})
-	return before - len(m.Answer)
+	if dropped > 0 {
+		m.Answer = slices.DeleteFunc(m.Answer, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeRRSIG })
+	}
+	return dropped
 }

@@ -78,12 +78,11 @@ func (r *Resolver) members() (all []*member) {
 // Saved returns what follow-up queries did not have to ask and to wait for: those answered from glue and from a bundle's
 // answers, and those that joined a bundle's question, for the time it had been out.
 func (r *Resolver) Saved() Saved {
-	st := r.cache.Stats()
+	queries, wait := r.cache.Saved()
 	r.stats.mu.Lock()
 	defer r.stats.mu.Unlock()
-	wait := r.cache.Saved() + r.stats.saved
 	return Saved{
-		Queries: st.GlueHits + st.BundleHits + r.stats.bundleJoined.Load(),
-		WaitMS:  float64(wait.Microseconds()) / 1000,
+		Queries: queries + r.stats.bundleJoined.Load(),
+		WaitMS:  float64((wait + r.stats.saved).Microseconds()) / 1000,
 	}
 }

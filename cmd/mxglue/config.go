@@ -104,7 +104,7 @@ func (c *Config) settings() []setting {
 		{"resolver.timeout", "4s", one(&resolver.Timeout, duration(100*time.Millisecond, time.Minute))},
 		{"resolver.first_try", "1500ms", one(&resolver.FirstTry, duration(10*time.Millisecond, time.Minute))},
 		{"resolver.stale_after", "1800ms", one(&resolver.StaleAfter, duration(10*time.Millisecond, time.Minute))},
-		{"resolver.max_inflight", 512, one(&resolver.MaxInflight, number(1, 32768))},
+		{"resolver.max_inflight", 1024, one(&resolver.MaxInflight, number(1, 32768))},
 		{"resolver.case_0x20", false, one(&resolver.Case0x20, boolean())},
 		{"resolver.ca_file", "", one(&resolver.CAFile, fileName())},
 

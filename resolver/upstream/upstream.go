@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -173,9 +174,17 @@ func (u *Upstream) answered(m *dns.Msg, rtt time.Duration) {
 }
 
 // Usable says whether a response settles the question: there is data, or there is none, or no such name. Any other
-// RCODE is the upstream's trouble, not the name's.
+// RCODE is the upstream's trouble, not the name's; and so is a referral (RA=0, no answer, no SOA), by which a server says
+// that it does not look things up. Taken for "no such record" it would make a mail server return mail.
 func Usable(m *dns.Msg) bool {
-	return m.Rcode == dns.RcodeSuccess || m.Rcode == dns.RcodeNameError
+	switch m.Rcode {
+	case dns.RcodeNameError:
+		return true
+	case dns.RcodeSuccess:
+		return m.RecursionAvailable || len(m.Answer) > 0 ||
+			slices.ContainsFunc(m.Ns, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeSOA })
+	}
+	return false
 }
 
 // Overdue counts a query as failed that has had no response within wait. It may still come.
