@@ -31,7 +31,8 @@ type pool struct {
 }
 
 // exchange asks over a pooled connection. When that one is lost, as an idle one may be at any moment, the query is
-// repeated once on a connection of its own, which no other query can spoil (RFC 7766 §6.2.4).
+// repeated once on another (RFC 7766 §6.2.4), which all that were on the first one share: a server that restarts is not met
+// by a connection for each question.
 func (p *pool) exchange(ctx context.Context, m *dns.Msg) (*Response, error) {
 	packed, err := m.Pack()
 	if err != nil {
@@ -40,7 +41,7 @@ func (p *pool) exchange(ctx context.Context, m *dns.Msg) (*Response, error) {
 	c, w := p.join(m, packed)
 	r := c.wait(ctx, w)
 	if r.again && ctx.Err() == nil {
-		c, w = p.alone(m, packed)
+		c, w = p.join(m, packed)
 		r = c.wait(ctx, w)
 	}
 	return r.response, r.err
@@ -65,15 +66,6 @@ func (p *pool) join(m *dns.Msg, packed []byte) (*conn, *waiter) {
 		p.conns = append(p.conns, best)
 	}
 	return best, best.add(m, packed, now)
-}
-
-// alone puts a query on a new connection that takes no other.
-func (p *pool) alone(m *dns.Msg, packed []byte) (*conn, *waiter) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	c := p.open()
-	c.retired = true
-	return c, c.add(m, packed, time.Now())
 }
 
 // open begins a connection. Called with mu held.

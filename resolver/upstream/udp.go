@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/miekg/dns"
@@ -16,6 +17,10 @@ var errUseTCP = errors.New("use TCP")
 // maxMismatched is how many responses that do not match are thrown away before the question goes over TCP: somebody is
 // guessing, and TCP ends the game.
 const maxMismatched = 3
+
+// silence is how long UDP may bring nothing before the question is put over TCP as well: where UDP is lost or blocked, the
+// answer comes inside the resolver's patience.
+const silence = time.Second
 
 // exchangeUDP sends m from a fresh socket and reads until a response matches, ctx ends, or TCP is the better way.
 func (u *Upstream) exchangeUDP(ctx context.Context, m *dns.Msg) (*Response, error) {
@@ -34,17 +39,32 @@ func (u *Upstream) exchangeUDP(ctx context.Context, m *dns.Msg) (*Response, erro
 		return nil, err
 	}
 	defer conn.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	defer context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })()
 
 	u.queries.Add(1)
 	if _, err := conn.WriteToUDPAddrPort(packed, u.peer); err != nil {
 		return nil, err
 	}
+	overTCP := make(chan *Response, 1)
+	late := time.AfterFunc(u.silence, func() {
+		if r, err := u.repeatTCP(ctx, packed); err == nil {
+			overTCP <- r
+			conn.SetReadDeadline(time.Unix(1, 0)) // no datagram is waited for any more
+		}
+	})
+	defer late.Stop()
 	buf := make([]byte, 4096) // more than asked for, so that a larger datagram is seen whole
 	for range maxMismatched {
 		n, from, err := conn.ReadFromUDPAddrPort(buf)
 		if err != nil {
-			return nil, readError(ctx, err)
+			select {
+			case r := <-overTCP:
+				return r, nil
+			default:
+				return nil, readError(ctx, err)
+			}
 		}
 		if r, err := u.accept(&query, buf[:n], from); !errors.Is(err, errMismatch) {
 			return r, err
@@ -52,6 +72,16 @@ func (u *Upstream) exchangeUDP(ctx context.Context, m *dns.Msg) (*Response, erro
 		u.mismatched.Add(1)
 	}
 	return nil, errUseTCP
+}
+
+// repeatTCP puts a packed query over TCP. It is unpacked anew because the original is not this goroutine's.
+func (u *Upstream) repeatTCP(ctx context.Context, packed []byte) (*Response, error) {
+	m := new(dns.Msg)
+	if err := m.Unpack(packed); err != nil {
+		return nil, err
+	}
+	m.Question[0].Name = strings.ToLower(m.Question[0].Name) // 0x20 is for UDP
+	return u.exchangeTCP(ctx, m)
 }
 
 // accept judges one datagram.

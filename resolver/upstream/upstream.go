@@ -32,6 +32,7 @@ type Upstream struct {
 	http     *http.Transport        // HTTPS
 	sessions tls.ClientSessionCache // to be resumed
 	cookies  cookies
+	silence  time.Duration
 	dial     func(ctx context.Context, network, address string) (net.Conn, error) // nil means net.Dialer's
 	counters
 }
@@ -69,7 +70,7 @@ func New(address string) (*Upstream, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &Upstream{target: t, sessions: tls.NewLRUClientSessionCache(maxConns)}
+	u := &Upstream{target: t, silence: silence, sessions: tls.NewLRUClientSessionCache(maxConns)}
 	u.pool.connect, u.pool.mismatched = u.connect, &u.mismatched
 	if t.scheme == schemeHTTPS {
 		u.http = u.newTransport()
