@@ -20,7 +20,8 @@ type form struct {
 	cuts []cut    // where a reply may end, shortest first; the first is header and question alone
 }
 
-// cut is a border between two RRsets at which a reply may end.
+// cut is a border at which a reply may end: between two RRsets of the answer, or after a section. A section of authority or
+// additional records is given back while all of it lives: what lies behind its first record to end lives on unseen.
 type cut struct {
 	end     uint16
 	counts  [3]uint16     // answer, authority, additional

@@ -26,7 +26,7 @@ type Stats struct {
 
 // Saved is what the follow-up address queries would have cost the mail server.
 type Saved struct {
-	Queries uint64  `json:"queries"` // follow-up queries answered here instead of upstream
+	Queries uint64  `json:"queries"` // follow-up queries whose answer was here, or on its way, before they came: first hits on glue and on a bundle's answers, and joins
 	WaitMS  float64 `json:"wait_ms"` // the round trips they would have waited for, milliseconds
 }
 

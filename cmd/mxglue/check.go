@@ -30,7 +30,7 @@ func checkCommand() *cobra.Command {
 			"Exit code: 0 every MX host says 220; 1 some do, or not on every address; 2 none does; 3 unknown, because\n" +
 			"our own DNS, network or command line failed. Of several domains the worst: 0, then 1, 3, 2.",
 		Example: "  mxglue check example.com\n  mxglue check --json user@example.com | jq .takes_mail",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    arguments(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, domains []string) error {
 			config, err := loadConfig(cmd.Flags())
 			if err != nil {

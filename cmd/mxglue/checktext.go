@@ -56,6 +56,8 @@ func greetingCell(e smtpprobe.Exchanger, a smtpprobe.Attempt) string {
 		return aside("visited less than a minute ago")
 	case a.Shared != "":
 		return aside("same server as " + a.Shared)
+	case a.Greeting == "" && a.Code != 0 && a.Detail == "":
+		return aside("no text")
 	case a.Greeting == "" || a.Verdict == smtpprobe.BadGreeting:
 		return aside(a.Detail)
 	}
@@ -146,8 +148,17 @@ func whoTakesMail(r smtpprobe.Report) string {
 		return "Nobody takes mail for " + r.Domain + ": a sender returns it at once."
 	case smtpprobe.DNSFail:
 		return "Nobody knows who takes mail for " + r.Domain + ": a sender that fares the same keeps it and tries again."
-	case smtpprobe.Critical: // RFC 5321 4.5.4.1: retries go on for 4 to 5 days at least
+	case smtpprobe.Critical:
+		if notTried(r) {
+			return "Nobody is known to take mail for " + r.Domain + ": its addresses were not connected to."
+		}
+		// RFC 5321 4.5.4.1: retries go on for 4 to 5 days at least
 		return "Nobody takes mail for " + r.Domain + " now: a sender keeps it and tries again, for some days."
 	}
 	return "Unknown who takes mail for " + r.Domain + " now: it could not be found out from here."
+}
+
+// notTried says whether every address was refused by us.
+func notTried(r smtpprobe.Report) bool {
+	return len(r.MX) > 0 && !slices.ContainsFunc(r.MX, func(e smtpprobe.Exchanger) bool { return e.Verdict != smtpprobe.BlockedAddress })
 }

@@ -23,7 +23,7 @@ func flushCommand() *cobra.Command {
 		Long: "Make the running daemon forget what it knows at and below each name, and of each MX answer among that the\n" +
 			"addresses and TLSA records of its hosts. The name \".\" is everything. It is told so at status.listen.",
 		Example: "  mxglue flush example.com\n  mxglue flush .",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    arguments(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			config, err := loadConfig(cmd.Flags())
 			if err != nil {

@@ -71,6 +71,20 @@ func run(ctx context.Context, args []string) int {
 	return exitCode(cmd, err)
 }
 
+// arguments makes what a command's arguments are found wrong for an error of usage.
+func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		err := check(cmd, args)
+		switch {
+		case err == nil:
+			return nil
+		case len(args) == 1 && (args[0] == "true" || args[0] == "false"):
+			return exitError{exitConfig, fmt.Errorf("%q stands alone: a switch is set with an equals sign, as in --bundle=false", args[0])}
+		}
+		return exitError{exitConfig, fmt.Errorf("%w (see mxglue %s --help)", err, cmd.Name())}
+	}
+}
+
 // exitCode turns an error into the exit code. For check whatever keeps it from looking at the domain is unknown, as
 // monitoring systems understand it, and never critical.
 func exitCode(cmd *cobra.Command, err error) int {

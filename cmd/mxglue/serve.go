@@ -28,7 +28,7 @@ func serveCommand() *cobra.Command {
 		Long: "Answer DNS over UDP and TCP on server.listen, ask resolver.upstreams or the resolvers of /etc/resolv.conf,\n" +
 			"and show on status.listen what came of it. SIGINT or SIGTERM lets queries under way finish and stops; a\n" +
 			"second one stops at once.",
-		Args: cobra.NoArgs,
+		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := loadConfig(cmd.Flags())
 			if err != nil {
@@ -116,7 +116,12 @@ func listenStatus(addr netip.AddrPort) (net.Listener, error) {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("status.listen %s: something else listens there, perhaps another mxglue; stop it, set status.listen, or switch it off with --status=\"\": %w", addr, err)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("status.listen %s: port %d needs a privilege; set status.listen to a port above 1023: %w", addr, addr.Port(), err)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return nil, fmt.Errorf("status.listen %s: this host has no address %s; set status.listen to one it has: %w", addr, addr.Addr(), err)
+	case err != nil:
 		return nil, fmt.Errorf("status.listen %s: %w", addr, err)
 	}
 	return l, nil

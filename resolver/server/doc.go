@@ -3,8 +3,9 @@
 // The way through:
 //
 //  1. [Server.Listen] opens the sockets, [Server.Serve] runs them until its context ends and then drains.
-//  2. udp.go: one goroutine per socket reads a datagram, parses it, and looks the reply up with Answer, which waits for
-//     nothing. A hit is written back by the same goroutine.
+//  2. udp.go: one goroutine per socket takes the datagrams that are there in one call (batch_linux.go; single.go where there
+//     is no such call), parses each, and looks the reply up with Answer, which waits for nothing. The hits among them are
+//     put back in one call.
 //  3. A miss takes a copy of its datagram and a place among those who wait, and calls Resolve in a goroutine of its own.
 //     If no place is free the query is dropped and counted: a mail server asks again.
 //  4. tcp.go: the same for the messages of a connection, which are answered in whatever order the answers come

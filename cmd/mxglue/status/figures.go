@@ -19,7 +19,7 @@ type Figure struct {
 func (s Snapshot) Tiles() []Figure {
 	return []Figure{
 		{"hit rate", s.hitRate(), "queries answered from memory"},
-		{"follow-ups saved", Count(s.Saved.Queries), "address queries for mail hosts that no upstream had to answer"},
+		{"follow-ups saved", Count(s.Saved.Queries), "address queries for mail hosts whose answer was here, or on its way, before they came"},
 		{"waiting spared", Duration(milliseconds(s.Saved.WaitMS)), "what these would have waited, at the measured round trip"},
 		{"asked upstream", Count(s.Upstream.Queries), "of which " + Count(s.Upstream.Failures) + " failed"},
 	}

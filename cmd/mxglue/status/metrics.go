@@ -31,7 +31,7 @@ func (c collector) Collect(metrics chan<- prometheus.Metric) {
 	m.cache(s)
 	m.resolver(s)
 	m.upstreams(s)
-	m.counter("saved_queries_total", "Follow-up queries answered here instead of upstream.", s.Saved.Queries)
+	m.counter("saved_queries_total", "Follow-up queries whose answer was here, or on its way, before they came.", s.Saved.Queries)
 	m.send(prometheus.CounterValue, "saved_wait_seconds_total", "Waiting that the saved queries would have cost.", s.Saved.WaitMS/1000)
 }
 

@@ -1,0 +1,27 @@
+package main
+
+import "testing"
+
+// What is wrong with a command line is exit code 2, and 3 for check, where 2 is a verdict.
+func TestUsage(t *testing.T) {
+	for _, c := range []struct {
+		code int
+		args []string
+	}{
+		{exitConfig, []string{"serve", "extra"}},
+		{exitConfig, []string{"serve", "--bundle", "false"}},
+		{exitConfig, []string{"serve", "--nonsense"}},
+		{exitConfig, []string{"serve", "--glue", "maybe"}},
+		{exitConfig, []string{"stats", "extra"}},
+		{exitConfig, []string{"flush"}},
+		{exitConfig, []string{"nonsense"}},
+		{exitUnknown, []string{"check"}},
+		{exitUnknown, []string{"check", "--nonsense", "example.com"}},
+		{exitUnknown, []string{"check", "--port", "0", "example.com"}},
+		{exitOK, []string{"--version"}},
+	} {
+		if code := run(t.Context(), c.args); code != c.code {
+			t.Errorf("mxglue %q: exit code %d, want %d", c.args, code, c.code)
+		}
+	}
+}
