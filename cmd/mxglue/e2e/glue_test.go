@@ -55,8 +55,8 @@ func TestGlue(t *testing.T) {
 		t.Errorf("the MX question cost %d upstream queries, want 1:\n%s", len(mx), transcript(mx))
 	}
 	s := readStats(t)
-	if s.Cache.GlueHits != 4 || s.Saved.Queries != 4 {
-		t.Errorf("/stats: glue_hits %d, saved.queries %d; want 4, 4", s.Cache.GlueHits, s.Saved.Queries)
+	if s.Cache.GlueHits != 4 || s.Saved.Queries != 2 { // what is asked again any cache would have
+		t.Errorf("/stats: glue_hits %d, saved.queries %d; want 4, 2", s.Cache.GlueHits, s.Saved.Queries)
 	}
 	if s.Server.UDPQueries != 3 || s.Server.TCPQueries != 3 {
 		t.Errorf("/stats: %d UDP and %d TCP queries, want 3 and 3", s.Server.UDPQueries, s.Server.TCPQueries)
