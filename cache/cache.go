@@ -52,7 +52,8 @@ type Cache struct {
 	claims claims
 	// adSeen is set once an upstream has set AD: from then on a client that asks to see AD is not answered from glue,
 	// which could only tell it "not validated" (glue-policy: a wrong AD bit switches DANE off).
-	adSeen atomic.Bool
+	adSeen  atomic.Bool
+	notKept atomic.Uint64
 }
 
 // New returns an empty cache. now is the instant that entries are aged from; later ones must come from the same clock.
@@ -115,6 +116,7 @@ func (c *Cache) Stats() Stats {
 	for i := range c.shards {
 		c.shards[i].addTo(&st)
 	}
+	st.NotKept = c.notKept.Load()
 	c.claims.stats(&st)
 	return st
 }

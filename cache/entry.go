@@ -140,12 +140,14 @@ func (e *Entry) Msg() (*dns.Msg, error) {
 }
 
 // Targets returns the exchangers of an MX response or the targets of an SRV response: those named by the last owner of
-// the answer section's chain, in lower case, each once, best preference first, at most MaxTargets.
-func (e *Entry) Targets() []string {
+// the answer section's chain, in lower case, each once, best preference first, at most MaxTargets; and how many more there
+// are.
+func (e *Entry) Targets() (targets []string, more int) {
 	m, err := e.Msg()
 	if err != nil || len(m.Question) != 1 {
-		return nil
+		return nil, 0
 	}
-	targets := targetsOf(m, lastOf(m))
-	return targets[:min(len(targets), MaxTargets)]
+	targets = targetsOf(m, lastOf(m))
+	more = max(0, len(targets)-MaxTargets)
+	return targets[:len(targets)-more], more
 }

@@ -111,7 +111,8 @@ func (c *Cache) Flush(domain string) int {
 		}
 		names[name] = true
 		if e.Type() == dns.TypeMX || e.Type() == dns.TypeSRV {
-			for _, host := range e.Targets() {
+			hosts, _ := e.Targets()
+			for _, host := range hosts {
 				names[host], names["_25._tcp."+host] = true, true
 			}
 		}

@@ -49,7 +49,7 @@ func TestMalformedRDATA(t *testing.T) {
 		if err := new(dns.Msg).Unpack(out); err != nil {
 			t.Errorf("%v: %v", dns.Type(qtype), err)
 		}
-		if targets := e.Targets(); len(targets) != 0 {
+		if targets, _ := e.Targets(); len(targets) != 0 {
 			t.Errorf("%v: targets %q", dns.Type(qtype), targets)
 		}
 	}

@@ -21,6 +21,7 @@ type shard struct {
 type hitStats struct {
 	hits, misses, expired, evicted uint64
 	glueHits, bundleHits, stale    uint64
+	evictedMemory                  uint64
 	savedQueries                   uint64        // first hits on glue and on what a bundle fetched
 	savedWait                      time.Duration // the round trips that these did not wait for
 }
@@ -45,6 +46,7 @@ func (s *shard) insert(e *Entry) {
 	for s.octets > s.maxOctets && s.lru.Len() > 1 {
 		s.lru.RemoveOldest()
 		s.stats.evicted++
+		s.stats.evictedMemory++
 	}
 }
 
@@ -82,4 +84,5 @@ func (s *shard) addTo(st *Stats) {
 	st.GlueHits += s.stats.glueHits
 	st.BundleHits += s.stats.bundleHits
 	st.StaleHits += s.stats.stale
+	st.EvictedMemory += s.stats.evictedMemory
 }

@@ -42,7 +42,10 @@ func (c *Cache) Store(m *dns.Msg, from Origin, now time.Time) (*Entry, error) {
 		return nil, err
 	}
 	c.rehash(e)
-	if life > 0 && count(m) <= maxRecords && !m.Truncated { // RFC 1035 §7.4
+	switch {
+	case count(m) > maxRecords, m.Truncated: // RFC 1035 §7.4
+		c.notKept.Add(1)
+	case life > 0:
 		c.shard(e.hash).insert(e)
 	}
 	q := m.Question[0]

@@ -123,5 +123,8 @@ func TestTooManyRecords(t *testing.T) {
 		if hit := answer(t, c, q, epoch) != nil; hit != kept {
 			t.Errorf("%d records: kept %v", n, hit)
 		}
+		if counted := c.Stats().NotKept == 1; counted == kept {
+			t.Errorf("%d records: counted as not kept: %v", n, counted)
+		}
 	}
 }

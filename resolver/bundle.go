@@ -37,12 +37,15 @@ var bundleReasons = [...]cache.Reason{cache.WakeBundle, cache.WakeBundleOther, c
 // round begins a round for an MX answer that somebody was told, or is about to be. It returns when all the questions are
 // in flight, so that the address queries that come next join them.
 func (r *Resolver) round(mx *cache.Entry, who cache.Asker) {
-	hosts := mx.Targets()
+	hosts, more := mx.Targets()
 	if len(hosts) == 0 {
 		return
 	}
 	r.stats.bundles.Add(1)
 	b := &round{Resolver: r, mx: mx, who: who, why: r.cache.BundleReason(mx, who), started: time.Now()}
+	for range more {
+		b.skip("hosts")
+	}
 	for _, host := range hosts { // best preference first
 		b.ask(host, dns.TypeA)
 		b.ask(host, dns.TypeAAAA)

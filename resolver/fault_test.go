@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -189,8 +190,50 @@ func TestTooManyWait(t *testing.T) {
 			}()
 		}
 		time.Sleep(2 * time.Second)
-		if answered.Load() != 257 || refused.Load() != 43 || r.Stats().Crowded != 43 {
-			t.Errorf("%d answered, %d not, %d counted", answered.Load(), refused.Load(), r.Stats().Crowded)
+		if answered.Load() != 257 || refused.Load() != 43 || r.Stats().JoinsRefused != 43 {
+			t.Errorf("%d answered, %d not, %d counted", answered.Load(), refused.Load(), r.Stats().JoinsRefused)
 		}
 	})
+}
+
+// The policy fastest asks the upstream with the shorter round trip, and measures the others again now and then.
+func TestFastest(t *testing.T) {
+	delays := []time.Duration{0, 40 * time.Millisecond, time.Millisecond} // of no upstream, the first, the second
+	var asked [3]atomic.Int32
+	var ups []*upstream.Upstream
+	for i := 1; i <= 2; i++ {
+		mux := dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
+			asked[i].Add(1)
+			time.AfterFunc(delays[i], func() {
+				m := new(dns.Msg).SetReply(q)
+				m.RecursionAvailable = true
+				w.WriteMsg(m)
+			})
+		})
+		pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &dns.Server{PacketConn: pc, Handler: mux}
+		go s.ActivateAndServe()
+		t.Cleanup(func() { s.Shutdown() })
+		u, err := upstream.New("udp://" + pc.LocalAddr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ups = append(ups, u)
+	}
+	c := cache.New(cache.Options{}, time.Now())
+	r := resolver.New(resolver.Options{Policy: resolver.Fastest}, c, ups)
+	t.Cleanup(r.Close)
+	for i := range 2 { // each has its turn, because neither was measured
+		r.Resolve(t.Context(), clientQuery(t, 1, fmt.Sprintf("first%d.example.", i), false))
+	}
+	slow := asked[1].Load()
+	for i := range 20 {
+		r.Resolve(t.Context(), clientQuery(t, 1, fmt.Sprintf("n%d.example.", i), false))
+	}
+	if asked[1].Load() != slow || asked[2].Load() < 20 {
+		t.Errorf("the slow one was asked %d times more, the fast one %d times", asked[1].Load()-slow, asked[2].Load())
+	}
 }

@@ -106,7 +106,7 @@ func (r *Resolver) room(by cache.By) int {
 // if too many wait already.
 func (r *Resolver) join(f *flight, q *wire.Query, by cache.By, now time.Time) *flight {
 	if f.joined >= maxJoined {
-		r.stats.crowded.Add(1)
+		r.stats.joinsRefused.Add(1)
 		return nil
 	}
 	f.joined++

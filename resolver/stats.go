@@ -13,12 +13,13 @@ import (
 type Stats struct {
 	InFlight       int               `json:"in_flight"`       // questions being asked upstream now
 	Joined         uint64            `json:"joined"`          // queries that waited for an equal question already in flight
+	JoinsRefused   uint64            `json:"joins_refused"`   // queries not let wait because 256 waited for the same question
 	BundleJoined   uint64            `json:"bundle_joined"`   // of these, the ones that joined a bundle's question
 	Bundles        uint64            `json:"bundles"`         // MX answers whose hosts were asked for
 	BundleQueries  uint64            `json:"bundle_queries"`  // questions that bundles asked
 	BundleSkipped  map[string]uint64 `json:"bundle_skipped"`  // questions that bundles left out, by reason: cached, rate, busy, failures
 	Refreshes      uint64            `json:"refreshes"`       // answers fetched anew because they are asked for still
-	Crowded        uint64            `json:"crowded"`         // queries that heard SERVFAIL because too many waited for the same question, or too many were in flight
+	Crowded        uint64            `json:"crowded"`         // queries not looked up because too many questions were in flight
 	PrivateDropped uint64            `json:"private_dropped"` // addresses of this network taken out of answers (rebinding)
 	ServFail       uint64            `json:"servfail"`        // queries answered SERVFAIL
 	Upstreams      []upstream.Stats  `json:"-"`
@@ -31,8 +32,8 @@ type Saved struct {
 }
 
 type counters struct {
-	joined, bundleJoined, bundles, bundleQueries, servfail atomic.Uint64
-	refreshes, crowded, privateDropped                     atomic.Uint64
+	joined, joinsRefused, bundleJoined, bundles, bundleQueries, servfail atomic.Uint64
+	refreshes, crowded, privateDropped                                   atomic.Uint64
 
 	mu      sync.Mutex
 	skipped map[string]uint64 // guarded by mu
@@ -45,7 +46,7 @@ func (r *Resolver) Stats() Stats {
 	inFlight := len(r.flights)
 	r.mu.Unlock()
 	st := Stats{
-		InFlight: inFlight, Joined: r.stats.joined.Load(), BundleJoined: r.stats.bundleJoined.Load(),
+		InFlight: inFlight, Joined: r.stats.joined.Load(), JoinsRefused: r.stats.joinsRefused.Load(), BundleJoined: r.stats.bundleJoined.Load(),
 		Bundles: r.stats.bundles.Load(), BundleQueries: r.stats.bundleQueries.Load(),
 		ServFail: r.stats.servfail.Load(), Refreshes: r.stats.refreshes.Load(), Crowded: r.stats.crowded.Load(),
 		PrivateDropped: r.stats.privateDropped.Load(), BundleSkipped: make(map[string]uint64),

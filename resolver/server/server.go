@@ -36,7 +36,7 @@ type Server struct {
 
 	conns connTable
 	stats struct {
-		udp, tcp, dropped, malformed, refused, tcpRejected atomic.Uint64
+		udp, tcp, dropped, malformed, refused, tcpRejected, tcpRejectedClient atomic.Uint64
 	}
 }
 
@@ -152,5 +152,6 @@ func (s *Server) Stats() Stats {
 		UDPQueries: s.stats.udp.Load(), TCPQueries: s.stats.tcp.Load(), Dropped: s.stats.dropped.Load(),
 		Malformed: s.stats.malformed.Load(), Refused: s.stats.refused.Load(),
 		TCPConnections: s.conns.count(), TCPRejected: s.stats.tcpRejected.Load(),
+		TCPRejectedClient: s.stats.tcpRejectedClient.Load(),
 	}
 }

@@ -43,6 +43,9 @@ func (s *Server) serveTCP(ctx context.Context, l net.Listener, waiting *sync.Wai
 		client := conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap().WithZone("")
 		if !s.conns.add(conn, client, s.TCPConnections, s.TCPPerClient) {
 			s.stats.tcpRejected.Add(1)
+			if s.conns.of(client) >= s.TCPPerClient {
+				s.stats.tcpRejectedClient.Add(1)
+			}
 			conn.Close()
 			continue
 		}
@@ -167,6 +170,12 @@ func (t *connTable) count() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.open)
+}
+
+func (t *connTable) of(client netip.Addr) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.byClient[client]
 }
 
 // deadline sets conn's reading deadline, unless the server has stopped reading.

@@ -230,8 +230,8 @@ func TestCaps(t *testing.T) {
 			t.Errorf("connection %d: %d rejected, want %d", i+1, st.TCPRejected, c.rejected)
 		}
 	}
-	if st := s.Stats(); st.TCPConnections != 3 {
-		t.Errorf("%d connections open, want 3", st.TCPConnections)
+	if st := s.Stats(); st.TCPConnections != 3 || st.TCPRejectedClient != 1 {
+		t.Errorf("%d connections open, want 3; %d rejected for their client, want 1", st.TCPConnections, st.TCPRejectedClient)
 	}
 }
 

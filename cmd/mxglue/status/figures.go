@@ -53,7 +53,8 @@ func (s Snapshot) asked() []Figure {
 		{"answered SERVFAIL", Count(s.Resolver.ServFail), "no upstream had a usable answer in time"},
 		{"waiting for an upstream now", Count(s.Resolver.InFlight), "different questions"},
 		{"joined", Count(s.Resolver.Joined), "waited for an equal question that was being asked already"},
-		{"crowded out", Count(s.Resolver.Crowded), "not looked up: too many were waiting, for this question or in all: resolver.max_inflight"},
+		{"crowded out", Count(s.Resolver.Crowded), "not looked up: too many questions were in flight: resolver.max_inflight"},
+		{"joins refused", Count(s.Resolver.JoinsRefused), "not looked up: 256 waited for the same question"},
 		{"refreshed", Count(s.Resolver.Refreshes), "answers fetched anew because they are asked for still"},
 		{"private addresses dropped", Count(s.Resolver.PrivateDropped), "taken out of answers: rebind_protection"},
 	}
@@ -68,6 +69,8 @@ func (s Snapshot) cache() []Figure {
 		{"entries", Count(s.Cache.Entries) + " of " + Count(s.Cache.Capacity), "replies kept: cache.entries"},
 		{"memory", Size(s.Cache.Octets), "that they take up, about: cache.memory"},
 		{"evicted", Count(s.Cache.Evicted), "replies that made room for others"},
+		{"evicted by size", Count(s.Cache.EvictedMemory), "of these, because of cache.memory"},
+		{"not kept", Count(s.Cache.NotKept), "replies too long to keep: more than 256 records, or cut short"},
 	}
 }
 

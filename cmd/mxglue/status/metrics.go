@@ -47,6 +47,7 @@ func (m sink) server(s Snapshot) {
 	m.counter("server_refused_total", "Queries of clients that server.allow does not name.", s.Server.Refused)
 	m.gauge("server_tcp_connections", "TCP connections open now.", float64(s.Server.TCPConnections))
 	m.counter("server_tcp_rejected_total", "TCP connections closed at once: a cap was reached.", s.Server.TCPRejected)
+	m.counter("server_tcp_rejected_client_total", "Of the rejected, those of a client that had too many already.", s.Server.TCPRejectedClient)
 }
 
 func (m sink) cache(s Snapshot) {
@@ -60,6 +61,8 @@ func (m sink) cache(s Snapshot) {
 	m.counter("cache_stale_hits_total", "Queries answered past the TTL, as upstream was late or failed.", s.Cache.StaleHits)
 	m.counter("cache_expired_total", "Misses on a reply whose TTL had run out.", s.Cache.Expired)
 	m.counter("cache_evicted_total", "Replies that made room for others.", s.Cache.Evicted)
+	m.counter("cache_evicted_memory_total", "Of the evicted, those that made room for the size of others.", s.Cache.EvictedMemory)
+	m.counter("cache_not_kept_total", "Replies passed on and not kept: too many records, or truncated.", s.Cache.NotKept)
 	m.counter("cache_glue_stored_total", "Address RRsets promoted to glue.", s.Cache.GlueStored)
 	m.byReason("cache_glue_refused_total", "Address RRsets not promoted to glue.", s.Cache.GlueRefused)
 	m.counter("cache_glue_differs_total", "Glue that a later answer contradicted.", s.Cache.GlueDiffers)
@@ -73,7 +76,8 @@ func (m sink) resolver(s Snapshot) {
 	m.counter("resolver_bundle_queries_total", "Questions that bundles asked.", s.Resolver.BundleQueries)
 	m.byReason("resolver_bundle_skipped_total", "Questions that bundles left out.", s.Resolver.BundleSkipped)
 	m.counter("resolver_refreshes_total", "Answers fetched anew because they are asked for still.", s.Resolver.Refreshes)
-	m.counter("resolver_crowded_total", "Queries not looked up because too many were waiting.", s.Resolver.Crowded)
+	m.counter("resolver_crowded_total", "Queries not looked up because too many questions were in flight.", s.Resolver.Crowded)
+	m.counter("resolver_joins_refused_total", "Queries not looked up because too many waited for the same question.", s.Resolver.JoinsRefused)
 	m.counter("resolver_private_dropped_total", "Addresses taken out of answers by rebind_protection.", s.Resolver.PrivateDropped)
 	m.counter("resolver_servfail_total", "Queries answered SERVFAIL.", s.Resolver.ServFail)
 }
