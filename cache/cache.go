@@ -54,6 +54,7 @@ type Cache struct {
 	// which could only tell it "not validated" (glue-policy: a wrong AD bit switches DANE off).
 	adSeen  atomic.Bool
 	notKept atomic.Uint64
+	flushes atomic.Uint64
 }
 
 // New returns an empty cache. now is the instant that entries are aged from; later ones must come from the same clock.

@@ -41,6 +41,7 @@ type Origin struct {
 	UDP      bool          // it came in a datagram
 	Size     int           // octets of the packed response
 	RTT      time.Duration // the upstream's smoothed round trip
+	Flushes  uint64        // what Cache.Flushes was when the question began
 }
 
 // Entry is one packed reply. It is immutable, but for wake, renews and hits.

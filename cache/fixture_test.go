@@ -62,7 +62,7 @@ func response(t testing.TB, text string) *dns.Msg {
 // store keeps a response that came for mta in a UDP datagram of 200 octets.
 func store(t testing.TB, c *Cache, text string, now time.Time) *Entry {
 	t.Helper()
-	e, err := c.Store(response(t, text), Origin{Client: mta, Upstream: "udp://192.0.2.53:53", UDP: true, Size: 200}, now)
+	e, err := c.Store(response(t, text), Origin{Flushes: c.Flushes(), Client: mta, Upstream: "udp://192.0.2.53:53", UDP: true, Size: 200}, now)
 	if err != nil {
 		t.Fatal(err)
 	}

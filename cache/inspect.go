@@ -99,9 +99,13 @@ func (c *Cache) each(f func(e *Entry)) {
 	}
 }
 
+// Flushes returns how many flushes there have been. A response to a question that began before the last one is not kept.
+func (c *Cache) Flushes() uint64 { return c.flushes.Load() }
+
 // Flush forgets what is known at or below a domain, and of each MX answer among it the addresses and TLSA records of its
 // hosts and who claimed them. It returns how many entries that were.
 func (c *Cache) Flush(domain string) int {
+	c.flushes.Add(1)
 	domain = dns.CanonicalName(domain)
 	names := map[string]bool{}
 	c.each(func(e *Entry) {

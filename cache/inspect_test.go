@@ -107,3 +107,16 @@ func TestFlushTakesItsOwn(t *testing.T) {
 		t.Errorf("%+v", c.Stats())
 	}
 }
+
+// What was asked before a flush answers who waits for it, and is not kept.
+func TestFlushInFlight(t *testing.T) {
+	c := New(Options{}, epoch)
+	from := Origin{Client: mta, UDP: true, Size: 100, Flushes: c.Flushes()}
+	c.Flush("a.example.")
+	if e, err := c.Store(response(t, mxOfA), from, epoch); err != nil || e == nil {
+		t.Fatal(e, err)
+	}
+	for name, qtype := range map[string]uint16{"a.example": dns.TypeMX, "mx.a.example": dns.TypeA} {
+		want(t, answer(t, c, query(t, name, qtype), epoch), "miss")
+	}
+}

@@ -45,12 +45,13 @@ func (c *Cache) Store(m *dns.Msg, from Origin, now time.Time) (*Entry, error) {
 	switch {
 	case count(m) > maxRecords, m.Truncated: // RFC 1035 §7.4
 		c.notKept.Add(1)
+	case from.Flushes != c.Flushes(): // asked before somebody wanted it forgotten
 	case life > 0:
 		c.shard(e.hash).insert(e)
 	}
 	q := m.Question[0]
 	c.settle(e, q)
-	if m.Rcode == dns.RcodeSuccess && (q.Qtype == dns.TypeMX || q.Qtype == dns.TypeSRV) {
+	if m.Rcode == dns.RcodeSuccess && (q.Qtype == dns.TypeMX || q.Qtype == dns.TypeSRV) && from.Flushes == c.Flushes() {
 		c.promote(m, end, from, max(e.expires, e.stale), now)
 	}
 	return e, nil

@@ -89,7 +89,7 @@ func (r *Resolver) board(q *wire.Query, by cache.By) (*flight, *cache.Entry) {
 	f := &flight{by: by, started: now, done: make(chan struct{})}
 	f.waitedFor(q, by)
 	r.flights[string(key)] = f
-	go r.fly(f, string(key), question, cache.Origin{By: by, Client: q.Client, CD: q.CD()})
+	go r.fly(f, string(key), question, cache.Origin{By: by, Client: q.Client, CD: q.CD(), Flushes: r.cache.Flushes()})
 	return f, nil
 }
 
