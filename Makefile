@@ -1,11 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help build test race fuzz bench e2e soak lint check
+.PHONY: help build test race fuzz bench bench-go e2e soak lint check
 
 FUZZTIME ?= 10s
 SOAK_SECONDS ?= 60
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the static binary ./mxglue
 	CGO_ENABLED=0 go build -trimpath -o mxglue ./cmd/mxglue
@@ -23,8 +23,12 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 	  done; \
 	done
 
-bench: ## the benchmarks, with allocations, ready for benchstat
-	go test -run '^$$' -bench . -benchmem ./...
+bench: ## CPU a query of mxglue beside an echo and the installed peers (5 minutes), then bench-go
+	go run ./cmd/mxglue/bench
+	@$(MAKE) --no-print-directory bench-go
+
+bench-go: ## the Go benchmarks of the hot path, with allocations, ready for benchstat
+	go test -run '^$$' -bench . -benchmem ./cache/... ./resolver/server/...
 
 e2e: ## the binary with a real Postfix, Unbound and NSD in a network namespace (root; .ci/run installs them)
 	go test -count=1 -v -tags e2e ./cmd/mxglue/e2e/...

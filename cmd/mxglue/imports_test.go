@@ -14,6 +14,7 @@ var mayImport = map[string][]string{
 	"cmd/mxglue":        {"cache", "cmd/mxglue/status", "resolver", "resolver/server", "resolver/upstream", "smtpprobe"}, // wires all
 	"cmd/mxglue/status": {"cache", "resolver", "resolver/server", "resolver/upstream"},                                   // their Stats
 	"cmd/mxglue/e2e":    {},                                                                                              // sees the binary only
+	"cmd/mxglue/bench":  {},                                                                                              // sees the binary only
 	"resolver":          {"cache", "cache/wire", "resolver/upstream"},
 	"resolver/server":   {"cache/wire"}, // works on packed messages: a package that cannot unpack cannot get slow
 	"resolver/upstream": {},

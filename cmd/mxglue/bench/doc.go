@@ -1,0 +1,27 @@
+// Command bench measures how much CPU a query costs mxglue, beside an echo and the peers that are installed. "make bench"
+// runs it; it prints Markdown.
+//
+// The way through:
+//
+//  1. main.go builds mxglue and the echo of servers/echo.c, and starts an upstream of the bench's own (upstream.go,
+//     counter.go): it knows every name below bench.example and answers at once.
+//  2. For each cell (cells.go), that is for each kind of load, every server is started afresh with its file in servers/
+//     (servers.go), as a caching forwarder of that upstream, and warmed with the cell's questions (questions.go).
+//  3. Then they take turns, round after round, so that what else the machine does meets all of them. In a turn one server
+//     is asked over UDP (udp.go) or TCP (tcp.go), and its CPU clock is read before and after (process.go).
+//  4. table.go and summary.go make medians and ratios of the turns.
+//
+// For a profile, run one cell without peers for long, and attach to mxglue's process:
+//
+//	go run ./cmd/mxglue/bench -only '^miss$' -peers '^-$' -rounds 60
+//	perf record -g -p "$(pgrep -f 'mxglue serve --config /tmp/mxglue-bench')" -- sleep 20
+//
+// The invariants:
+//
+//   - Servers run on CPU 0 and have one thread for queries; the load and the upstream run on the last CPU.
+//   - CPU is what the kernel booked for the server's process and its children, system calls included. What delivering a
+//     query costs is booked for the sender, by the way loopback works, and what delivering the reply costs for the server.
+//   - Every answer is checked: it is for a question that is out, and it has the records it should have, or has none.
+//   - What a cell says to be hits is hits: the upstream counts, and a server that asked it all the same is marked.
+//   - Everything has a deadline, and nothing outlives the run.
+package main
