@@ -221,16 +221,17 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// A connection that is being written to when the server stops takes no further query.
+// A connection that is being written to when the server stops delivers what was taken, which goes out together, and ends.
 func TestDrainWhileWriting(t *testing.T) {
 	inBubble(t, wired(Options{}), func(t *testing.T, p *pipes, stop func() time.Duration) {
 		conn, first, second := p.dial(), query(1, hit), query(2, hit)
 		send(t, conn, framed(first, second))
-		synctest.Wait() // for the reply to the first to wait for its reader
+		synctest.Wait() // for the replies to wait for their reader
 		took := make(chan time.Duration)
 		go func() { took <- stop() }()
 		synctest.Wait()
 		checkReply(t, nextTCP(t, conn), first, 0)
+		checkReply(t, nextTCP(t, conn), second, 0)
 		if got := lasts(t, conn) + <-took; got != 0 {
 			t.Errorf("the connection lasts, and holds the server up, %v", got)
 		}

@@ -22,6 +22,9 @@ const (
 	tcpWrite    = 5 * time.Second  // for one reply: a client that does not read is cut off
 )
 
+// tcpTogether is how many octets of replies are written together at most, but for the last of them.
+const tcpTogether = 16 << 10
+
 // tcpPipelined is the most queries of one connection that wait for an upstream; then it is not read from.
 const tcpPipelined = 64
 
@@ -73,32 +76,56 @@ func (c *tcpConn) serve(ctx context.Context) {
 	defer waiting.Wait()
 	pipelined := make(chan struct{}, tcpPipelined)
 	in := bufio.NewReaderSize(c.conn, 4096)
+	var ready []byte // replies that can go out together, because the next query has come already
+	defer func() { c.write(ready) }()
 	for {
+		if len(ready) >= tcpTogether || !hasMessage(in) {
+			c.write(ready)
+			ready = ready[:0]
+		}
 		msg, err := c.read(in)
 		if err != nil {
 			return
 		}
 		q := wire.Query{Client: c.client}
+		start := len(ready)
 		// Two octets in front of the message leave room for its length.
-		reply, resolve := c.reply(make([]byte, 2, 512), &q, msg, true, time.Now())
+		out, resolve := c.reply(append(ready, 0, 0), &q, msg, true, time.Now())
 		switch {
-		case reply != nil:
-			c.write(reply)
+		case out != nil:
+			ready = frame(out, start)
 			if !c.allowed(c.client) { // it was refused, and has no claim on a place
 				return
 			}
 		case !resolve: // no query: whoever speaks so has no claim on the connection
 			return
 		case c.enter():
+			c.write(ready) // there may be a wait for a place
+			ready = ready[:0]
 			pipelined <- struct{}{}
 			waiting.Go(func() {
 				defer func() { <-pipelined; c.leave() }()
 				if reply := c.Resolve(ctx, &q); reply != nil {
-					c.write(append(make([]byte, 2, 2+len(reply)), reply...))
+					c.write(frame(append(make([]byte, 2, 2+len(reply)), reply...), 0))
 				}
 			})
 		}
 	}
+}
+
+// frame sets the length of the message that stands two octets behind start, at the end of out.
+func frame(out []byte, start int) []byte {
+	binary.BigEndian.PutUint16(out[start:], uint16(len(out)-start-2))
+	return out
+}
+
+// hasMessage says whether a whole message can be read without waiting.
+func hasMessage(in *bufio.Reader) bool {
+	if in.Buffered() < 2 {
+		return false
+	}
+	length, err := in.Peek(2)
+	return err == nil && in.Buffered() >= 2+int(binary.BigEndian.Uint16(length))
 }
 
 // read returns the next message.
@@ -127,82 +154,15 @@ func (c *tcpConn) read(in *bufio.Reader) ([]byte, error) {
 	return msg, err
 }
 
-// write sends a reply that has two octets of room in front. A client that does not take it loses the connection.
+// write sends replies, each behind its length. A client that does not take them loses the connection.
 func (c *tcpConn) write(framed []byte) {
-	binary.BigEndian.PutUint16(framed, uint16(len(framed)-2))
+	if len(framed) == 0 {
+		return
+	}
 	c.writing <- struct{}{}
 	defer func() { <-c.writing }()
 	c.conn.SetWriteDeadline(time.Now().Add(tcpWrite))
 	if _, err := c.conn.Write(framed); err != nil {
 		c.conn.Close()
-	}
-}
-
-// connTable counts connections, in all and by client.
-type connTable struct {
-	mu       sync.Mutex
-	open     map[net.Conn]struct{}
-	byClient map[netip.Addr]int
-	stopped  bool
-}
-
-func (t *connTable) add(conn net.Conn, client netip.Addr, most, mostPerClient int) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.stopped || len(t.open) >= most || t.byClient[client] >= mostPerClient {
-		return false
-	}
-	t.open[conn] = struct{}{}
-	t.byClient[client]++
-	return true
-}
-
-func (t *connTable) remove(conn net.Conn, client netip.Addr) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.open, conn)
-	if t.byClient[client]--; t.byClient[client] == 0 {
-		delete(t.byClient, client)
-	}
-}
-
-func (t *connTable) count() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.open)
-}
-
-func (t *connTable) of(client netip.Addr) int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.byClient[client]
-}
-
-// deadline sets conn's reading deadline, unless the server has stopped reading.
-func (t *connTable) deadline(conn net.Conn, d time.Duration) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.stopped {
-		return net.ErrClosed
-	}
-	return conn.SetReadDeadline(time.Now().Add(d))
-}
-
-// stopReading ends every read; replies that are due can still be written.
-func (t *connTable) stopReading() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.stopped = true
-	for conn := range t.open {
-		conn.SetReadDeadline(time.Unix(1, 0))
-	}
-}
-
-// close ends every connection.
-func (t *connTable) close() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for conn := range t.open {
-		conn.Close()
 	}
 }
