@@ -12,7 +12,8 @@
 //
 // The way out, all of it answer.go:
 //
-//  5. [Cache.Answer] folds the question into the key, finds the entry, and asks whether it lives and fits this client.
+//  5. [Cache.Answer] folds the question into the key, finds the entry, and asks whether it lives and fits this client. An old
+//     answer lives on while a failure of its question is remembered, or while it is fetched anew (stale.go).
 //  6. The reply is a prefix of the packed message with ID, flags, spelling and TTLs stamped on it.
 //
 // Words. An RRset is the records of one name and type. Glue here is an address RRset that came in the additional section
@@ -23,8 +24,8 @@
 // Glue served as answers deviates from RFC 2181 §5.4.1, which says that additional data should never be. The deviation
 // is what mxglue is for, and promote.go is its fence: a client is told nothing that it had not been sent already.
 //
-// Invariants: an entry is immutable once inserted, but for the instants at which it wants to wake its resolver. Time is
-// a parameter. The sections of a packed message lie in order and compression points backwards only, so a prefix that
+// Invariants: what an entry says is immutable once inserted; beside it stand its hits, and the instants at which it wakes the
+// resolver. Time is a parameter. The sections of a packed message lie in order and compression points backwards only, so a prefix that
 // ends between two records is a message once its counts are right: that serves small buffers, and authority or
 // additional records that expired before the answer did.
 //
