@@ -4,7 +4,6 @@ package cache
 
 import (
 	"encoding/binary"
-	"hash/maphash"
 	"time"
 
 	"github.com/mxglue/mxglue/cache/wire"
@@ -34,8 +33,7 @@ func (c *Cache) Peek(q *wire.Query, now time.Time) *Entry { return c.find(q, c.s
 
 func (c *Cache) find(q *wire.Query, at time.Duration, count bool) *Entry {
 	var buf [wire.MaxKey]byte
-	key := wire.AppendKey(buf[:0], q.Question, q.CD())
-	hash := maphash.Bytes(c.seed, key)
+	key, hash := c.key(buf[:], q.Question, q.CD())
 	s := c.shard(hash)
 	s.mu.Lock()
 	e, expired := c.lookup(s, hash, key, q, at)

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync/atomic"
 	"time"
+
+	"github.com/mxglue/mxglue/cache/wire"
 )
 
 // GluePolicy says what becomes of the address records in the additional section of an MX response.
@@ -91,6 +93,12 @@ func New(o Options, now time.Time) *Cache {
 	}
 	c.claims.init(max(o.Entries/4, leastClaims))
 	return c
+}
+
+// key appends the key of a packed question to buf[:0] and returns it with its hash.
+func (c *Cache) key(buf, question []byte, cd bool) (key []byte, hash uint64) {
+	key = wire.AppendKey(buf[:0], question, cd)
+	return key, maphash.Bytes(c.seed, key)
 }
 
 // shard returns the shard of a key's hash. Entries of all ranks for one question share a shard.

@@ -25,8 +25,8 @@
 // is what mxglue is for, and promote.go is its fence: a client is told nothing that it had not been sent already.
 //
 // Invariants: what an entry says is immutable once inserted; beside it stand its hits, and the instants at which it wakes the
-// resolver. Time is a parameter. The sections of a packed message lie in order and compression points backwards only, so a prefix that
-// ends between two records is a message once its counts are right: that serves small buffers, and authority or
+// resolver. Time is a parameter. The sections of a packed message lie in order and compression points backwards only, so a
+// prefix that ends between two records is a message once its counts are right: that serves small buffers, and authority or
 // additional records that expired before the answer did.
 //
 // RFC 1035 §4, RFC 2181 §5, RFC 2308 (negative answers), RFC 4035 §3.2 (DO, AD, CD), RFC 9520 (failures).

@@ -113,9 +113,6 @@ func (e *Entry) AD() bool { return e.ad }
 // By returns who had the question asked.
 func (e *Entry) By() By { return e.origin.By }
 
-// Client returns whom the question was asked for; the zero Addr is mxglue itself.
-func (e *Entry) Client() netip.Addr { return e.origin.Client }
-
 // Name returns the question's name, in lower case.
 func (e *Entry) Name() string {
 	name, _, _ := dns.UnpackDomainName(e.full.msg, wire.HeaderLen)

@@ -171,7 +171,7 @@ func TestReasonsFit(t *testing.T) {
 			c := New(Options{}, epoch)
 			var why []byte
 			for range n {
-				why = append(why, wire.EDE(wire.EDENoReachable, strings.Repeat("y", 300))...)
+				why = append(why, wire.EDE(wire.EDENetworkError, strings.Repeat("y", 300))...)
 			}
 			c.Failure(dns.Question{Name: name, Qtype: dns.TypeA, Qclass: dns.ClassINET}, Origin{}, why, epoch)
 			q := query(t, name, dns.TypeA, "edns")

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"encoding/binary"
-	"hash/maphash"
 	"net/netip"
 	"slices"
 	"time"
@@ -120,7 +119,8 @@ func (c *Cache) hashOf(q question) uint64 {
 	}
 	packed := binary.BigEndian.AppendUint32(buf[:n], uint32(q.qtype)<<16|dns.ClassINET)
 	var key [wire.MaxKey]byte
-	return maphash.Bytes(c.seed, wire.AppendKey(key[:0], packed, false))
+	_, hash := c.key(key[:], packed, false)
+	return hash
 }
 
 // glue packs an offer as the reply to its own question.

@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"hash/maphash"
 	"time"
 
 	"github.com/mxglue/mxglue/cache/wire"
@@ -11,8 +10,7 @@ import (
 // It is counted.
 func (c *Cache) Stale(q *wire.Query, now time.Time) *Entry {
 	var buf [wire.MaxKey]byte
-	key := wire.AppendKey(buf[:0], q.Question, q.CD())
-	hash := maphash.Bytes(c.seed, key)
+	key, hash := c.key(buf[:], q.Question, q.CD())
 	s := c.shard(hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"errors"
-	"hash/maphash"
 	"time"
 
 	"github.com/miekg/dns"
@@ -80,8 +79,7 @@ func (c *Cache) entry(r Rank, from Origin, now time.Time) *Entry {
 // rehash sets e's hash from its packed question.
 func (c *Cache) rehash(e *Entry) {
 	var buf [wire.MaxKey]byte
-	key := wire.AppendKey(buf[:0], e.question(), e.cd)
-	e.hash = maphash.Bytes(c.seed, key)
+	_, e.hash = c.key(buf[:], e.question(), e.cd)
 }
 
 // question returns the packed question of e.

@@ -187,7 +187,8 @@ func (r *Resolver) settle(q dns.Question, from cache.Origin) *cache.Entry {
 }
 
 // distrust takes out of a response what its way here does not vouch for: AD over a path that anybody on it can change
-// (RFC 6840 §5.8 leaves it to policy; RFC 4035 §4.9.3 asks for a secure channel), and, if the route wants that, addresses of this network.
+// (RFC 6840 §5.8 leaves it to policy; RFC 4035 §4.9.3 asks for a secure channel), and, if the route wants that, addresses
+// of this network.
 func (r *Resolver) distrust(rt *route, m *member, response *dns.Msg) {
 	if response.AuthenticatedData {
 		r.cache.SawAD() // stripped or not: glue is no answer to one who asks for AD here

@@ -36,42 +36,50 @@ type member struct {
 	stripped sync.Once // says that its AD bit is not passed on
 }
 
-// rank sorts members: those that are up come first.
-func (m *member) rank() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+// isDown says whether the member is asked last for now. Called with mu held.
+func (m *member) isDown() bool {
 	select {
 	case <-m.fallen:
-		return 1
+		return true
 	default:
-		return 0
+		return false
 	}
+}
+
+// down is isDown for those who do not hold mu.
+func (m *member) down() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.isDown()
+}
+
+// rank sorts members: those that are up come first.
+func (m *member) rank() int {
+	if m.down() {
+		return 1
+	}
+	return 0
 }
 
 // falls returns a channel that is closed when the member goes down; nil, which never is, if it is down or nobody.
 func (m *member) falls() <-chan struct{} {
-	if m == nil || m.down() {
+	if m == nil {
 		return nil
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.isDown() {
+		return nil
+	}
 	return m.fallen
 }
-
-// down says whether the member is asked last for now.
-func (m *member) down() bool { return m.rank() == 1 }
 
 // fell notes that the member did not answer a try that began at the given instant, and starts the probe that brings it
 // back. One that has answered anything since is not down: a domain whose own servers are silent is not its fault, and
 // whom a stranger's domain could declare down, he could have replaced by one that does not validate.
 func (r *Resolver) fell(m *member, began time.Time, why error) {
 	m.mu.Lock()
-	already := m.heard.After(began)
-	select {
-	case <-m.fallen:
-		already = true
-	default:
-	}
+	already := m.isDown() || m.heard.After(began)
 	if !already {
 		close(m.fallen)
 	}

@@ -97,7 +97,8 @@ func (r *Resolver) Close() {
 	}
 }
 
-// first, or if the question does not unpack.
+// Resolve answers a query that the cache could not, and waits for the upstream if need be. It returns nil if ctx ends
+// first.
 func (r *Resolver) Resolve(ctx context.Context, q *wire.Query) []byte {
 	if !q.RD() { // we look things up for those who ask us to (RFC 1034 §4.3.1); they may see what is cached
 		return wire.AppendError(nil, q, wire.RcodeRefused)

@@ -34,10 +34,8 @@ const (
 const (
 	typeOPT   = 41
 	typeTKEY  = 249
-	typeTSIG  = 250
 	typeIXFR  = 251
 	typeAXFR  = 252
-	typeMAILB = 253
 	typeMAILA = 254
 	classIN   = 1
 )

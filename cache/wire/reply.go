@@ -23,10 +23,6 @@ func AppendOPT(dst []byte, q *Query, extended byte, options []byte) []byte {
 // Info codes of extended DNS errors (RFC 8914 §4).
 const (
 	EDEStaleAnswer   = 3
-	EDENotReady      = 14
-	EDEProhibited    = 18
-	EDENotSupported  = 21
-	EDENoReachable   = 22
 	EDENetworkError  = 23
 	maxEDEText       = 200 // octets of what an upstream says that are passed on
 	optionEDE        = 15

@@ -73,7 +73,7 @@ func TestEDE(t *testing.T) {
 	} {
 		q := Query{EDNS: true, DO: true}
 		m := new(dns.Msg)
-		out := AppendOPT([]byte(header(FlagQR, 0, 0, 0, 1)), &q, 0, EDE(EDENoReachable, text))
+		out := AppendOPT([]byte(header(FlagQR, 0, 0, 0, 1)), &q, 0, EDE(EDENetworkError, text))
 		if err := m.Unpack(out); err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +81,7 @@ func TestEDE(t *testing.T) {
 		if opt == nil || len(opt.Option) != 1 || !opt.Do() {
 			t.Fatalf("%v", m)
 		}
-		if e, ok := opt.Option[0].(*dns.EDNS0_EDE); !ok || e.InfoCode != EDENoReachable || e.ExtraText != want {
+		if e, ok := opt.Option[0].(*dns.EDNS0_EDE); !ok || e.InfoCode != EDENetworkError || e.ExtraText != want {
 			t.Errorf("%q reads %v", text, opt.Option[0])
 		}
 	}
