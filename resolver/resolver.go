@@ -104,14 +104,16 @@ func (r *Resolver) Resolve(ctx context.Context, q *wire.Query) []byte {
 		return wire.AppendError(nil, q, wire.RcodeRefused)
 	}
 	e, _ := r.find(ctx, q, cache.ByClient)
-	switch {
-	case e != nil:
-		return r.cache.Append(nil, e, q, time.Now())
-	case ctx.Err() != nil:
+	if e == nil && ctx.Err() != nil {
 		return nil
 	}
-	r.stats.servfail.Add(1)
-	return wire.AppendError(nil, q, wire.RcodeServFail)
+	if e == nil || e.Rank() == cache.RankFailure {
+		r.stats.servfail.Add(1)
+	}
+	if e == nil {
+		return wire.AppendError(nil, q, wire.RcodeServFail)
+	}
+	return r.cache.Append(nil, e, q, time.Now())
 }
 
 // Exchange answers a query of the MX tester by whatever means, and says where the answer came from: "glue", "bundle",

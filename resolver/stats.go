@@ -21,7 +21,7 @@ type Stats struct {
 	Refreshes      uint64            `json:"refreshes"`       // answers fetched anew because they are asked for still
 	Crowded        uint64            `json:"crowded"`         // queries not looked up because too many questions were in flight
 	PrivateDropped uint64            `json:"private_dropped"` // addresses of this network taken out of answers (rebinding)
-	ServFail       uint64            `json:"servfail"`        // queries answered SERVFAIL
+	ServFail       uint64            `json:"servfail"`        // queries looked up and answered SERVFAIL; those from memory are the cache's hits
 	Upstreams      []upstream.Stats  `json:"-"`
 }
 

@@ -79,7 +79,7 @@ func (m sink) resolver(s Snapshot) {
 	m.counter("resolver_crowded_total", "Queries not looked up because too many questions were in flight.", s.Resolver.Crowded)
 	m.counter("resolver_joins_refused_total", "Queries not looked up because too many waited for the same question.", s.Resolver.JoinsRefused)
 	m.counter("resolver_private_dropped_total", "Addresses taken out of answers by rebind_protection.", s.Resolver.PrivateDropped)
-	m.counter("resolver_servfail_total", "Queries answered SERVFAIL.", s.Resolver.ServFail)
+	m.counter("resolver_servfail_total", "Queries looked up and answered SERVFAIL.", s.Resolver.ServFail)
 }
 
 func (m sink) upstreams(s Snapshot) {
