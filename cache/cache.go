@@ -114,9 +114,12 @@ func (c *Cache) SawAD() {
 	}
 }
 
-// SetWake asks for Wake to be called for that reason at the first hit after the given instant.
+// SetWake asks for Wake to be called for that reason at the first hit after the given instant. Only the entries of MX
+// questions wake for a bundle.
 func (c *Cache) SetWake(e *Entry, why Reason, at time.Time) {
-	e.wake[why].Store(max(1, int64(c.since(at))))
+	if w := e.wake(why); w != nil {
+		w.Store(max(1, int64(c.since(at))))
+	}
 }
 
 // Stats returns the counters since New.
@@ -134,11 +137,9 @@ func (c *Cache) Stats() Stats {
 // trips that they did not wait for.
 func (c *Cache) Saved() (queries uint64, wait time.Duration) {
 	for i := range c.shards {
-		s := &c.shards[i]
-		s.mu.Lock()
-		queries += s.stats.savedQueries
-		wait += s.stats.savedWait
-		s.mu.Unlock()
+		st := &c.shards[i].stats
+		queries += st.savedQueries.Load()
+		wait += time.Duration(st.savedWait.Load())
 	}
 	return queries, wait
 }

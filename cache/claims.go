@@ -108,17 +108,20 @@ func (cs *claims) stats(st *Stats) {
 	}
 }
 
-// settle makes an address answer the last word on its question: what was glue there is gone, and a difference is told.
-func (c *Cache) settle(e *Entry, q dns.Question) {
-	if e.cd || (q.Qtype != dns.TypeA && q.Qtype != dns.TypeAAAA) {
-		return
-	}
+// answersAddress says whether e is what an address question that glue could answer is told.
+func (e *Entry) answersAddress(q dns.Question) bool {
+	return !e.cd && (q.Qtype == dns.TypeA || q.Qtype == dns.TypeAAAA)
+}
+
+// settle makes an address answer with this set the last word on its question: what was glue there is gone, and a
+// difference is told.
+func (c *Cache) settle(hash uint64, e *Entry, set uint64) {
 	c.claims.deciding.Lock()
-	c.shard(e.hash).remove(e.hash, RankGlue)
+	c.shard(hash).remove(hash, RankGlue)
 	c.claims.deciding.Unlock()
-	if owner, yes := c.claims.differ(e.hash, e.set, e.arrived); yes {
-		c.Log.Warn("glue differs from the answer", "host", q.Name, "type", dns.TypeToString[q.Qtype],
-			"mx_owner", owner, "upstream", e.origin.Upstream)
+	if owner, yes := c.claims.differ(hash, set, e.arrived); yes {
+		c.Log.Warn("glue differs from the answer", "host", e.Name(), "type", dns.TypeToString[e.Type()],
+			"mx_owner", owner, "upstream", e.source.Value().upstream)
 	}
 }
 

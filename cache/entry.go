@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"time"
+	"unique"
 
 	"github.com/miekg/dns"
 
@@ -44,26 +45,49 @@ type Origin struct {
 	Flushes  uint64        // what Cache.Flushes was when the question began
 }
 
-// Entry is one packed reply. It is immutable, but for wake, renews and hits.
+// Entry is one packed reply. What it says is immutable; beside it are counted its hits, and the instants at which it wakes
+// the resolver. Its message lies right behind it (newEntry), and its fields are few, so that a hit touches as few lines of
+// memory as can be.
 type Entry struct {
-	hash    uint64 // of the key
 	arrived time.Duration
 	expires time.Duration
-	stale   time.Duration // until when it may be given if upstream fails (RFC 8767); 0 is never
-	full    form          // for clients with DO
-	plain   *form         // for clients without, nil where it is the same
-	ad      bool          // the upstream set AD
-	cd      bool          // asked with CD: answers CD queries only
+	full    form                  // for clients with DO
+	more    *more                 // what few entries have; nil for none
+	source  unique.Handle[source] // equal sources are one
+	refresh wakeClock
+	rtt     uint32        // Origin.RTT in microseconds
+	hits    atomic.Uint32 // halved when a newer entry takes the place. Of two hits at once one may be lost
+	touched atomic.Uint32 // shard.inserted when it last was made the youngest
+	marks   atomic.Uint32 // renewing, credited
 	rank    Rank
-	set     uint64 // of an A or AAAA entry: setHash of its addresses, see promote.go
-	origin  Origin
-	options []byte        // of a failure: EDNS options that say why
-	wake    [4]wakeClock  // by Reason
-	renews  atomic.Bool   // a refresh is under way: it may be given for the grace beyond its end
-	hits    atomic.Uint32 // written under the shard's lock; halved when a newer entry takes the place
-	saved   bool          // guarded by the shard's lock: its first hit has been credited
-	forAll  bool          // of glue: it answers every client, not only origin.Client
+	by      By
+	ad      bool // the upstream set AD
+	cd      bool // asked with CD: answers CD queries only
+	stales  bool // it may be given for staleFor beyond its end if upstream fails (RFC 8767)
+	forAll  bool // of glue: it answers every client, not only source.client
 }
+
+// more is what only some entries have.
+type more struct {
+	plain   *form        // for clients without DO, nil where it is the same
+	options []byte       // of a failure: EDNS options that say why
+	bundle  [3]wakeClock // of an MX answer: by Reason
+}
+
+// source is whom an entry is due to.
+type source struct {
+	client   netip.Addr
+	upstream string
+}
+
+// The marks of an entry.
+const (
+	renewing uint32 = 1 << iota // a refresh is under way: it may be given for the grace beyond its end
+	credited                    // its first hit has been counted as saved
+)
+
+// mark sets a mark and says whether it was new.
+func (e *Entry) mark(m uint32) bool { return e.marks.Or(m)&m == 0 }
 
 // wakeClock is an instant in the cache's time; 0 is never.
 type wakeClock struct{ atomic.Int64 }
@@ -79,6 +103,17 @@ const (
 	WakeRefresh                   // the answer is asked for still, and is about to end
 )
 
+// wake returns the clock of a reason, nil if e has none.
+func (e *Entry) wake(why Reason) *wakeClock {
+	switch {
+	case why == WakeRefresh:
+		return &e.refresh
+	case e.more != nil:
+		return &e.more.bundle[why]
+	}
+	return nil
+}
+
 // Asker is what of a query decides which glue may answer it.
 type Asker struct {
 	Client netip.Addr
@@ -93,16 +128,14 @@ func (c *Cache) BundleReason(mx *Entry, who Asker) Reason {
 	switch {
 	case who.DO:
 		return WakeBundleDO
-	case who.Client != mx.origin.Client || who.AD && c.adSeen.Load():
+	case who.Client != mx.source.Value().client || who.AD && c.adSeen.Load():
 		return WakeBundleOther
 	}
 	return WakeBundle
 }
 
-// slot returns the key under which the LRU keeps an entry of a rank.
+// slot returns the key under which the LRU keeps an entry of a rank; slot(slot(h, r), r) is h.
 func slot(hash uint64, r Rank) uint64 { return hash ^ uint64(r)*0x9e3779b97f4a7c15>>8 }
-
-func (e *Entry) slot() uint64 { return slot(e.hash, e.rank) }
 
 // Rank returns what kind of knowledge e is.
 func (e *Entry) Rank() Rank { return e.rank }
@@ -111,11 +144,22 @@ func (e *Entry) Rank() Rank { return e.rank }
 func (e *Entry) AD() bool { return e.ad }
 
 // By returns who had the question asked.
-func (e *Entry) By() By { return e.origin.By }
+func (e *Entry) By() By { return e.by }
+
+// question returns the packed question of e.
+func (e *Entry) question() []byte { return e.full.packed[wire.HeaderLen:e.full.question] }
+
+// staleUntil returns until when e may be given if upstream fails: not beyond its end unless it is of the kind for that.
+func (e *Entry) staleUntil() time.Duration {
+	if e.stales {
+		return e.expires + staleFor
+	}
+	return e.expires
+}
 
 // Name returns the question's name, in lower case.
 func (e *Entry) Name() string {
-	name, _, _ := dns.UnpackDomainName(e.full.msg, wire.HeaderLen)
+	name, _, _ := dns.UnpackDomainName(e.full.msg(), wire.HeaderLen)
 	return name
 }
 
@@ -126,7 +170,7 @@ func (e *Entry) Type() uint16 {
 }
 
 // Rcode returns the reply's RCODE.
-func (e *Entry) Rcode() int { return int(wire.Flags(e.full.msg) & 0xf) }
+func (e *Entry) Rcode() int { return int(wire.Flags(e.full.packed) & 0xf) }
 
 // Expires returns the instant at which e ends.
 func (c *Cache) Expires(e *Entry) time.Time { return c.start.Add(e.expires) }
@@ -134,7 +178,7 @@ func (c *Cache) Expires(e *Entry) time.Time { return c.start.Add(e.expires) }
 // Msg unpacks the reply as it was stored, for the cold paths.
 func (e *Entry) Msg() (*dns.Msg, error) {
 	m := new(dns.Msg)
-	return m, m.Unpack(e.full.msg)
+	return m, m.Unpack(e.full.msg())
 }
 
 // Targets returns the exchangers of an MX response or the targets of an SRV response: those named by the last owner of

@@ -43,17 +43,18 @@ func (c *Cache) Dump(domain string, most int, now time.Time) []Known {
 }
 
 func (e *Entry) known(name string, at time.Duration) Known {
+	from := e.source.Value()
 	k := Known{
 		Name: name, Type: dns.Type(e.Type()).String(), Rcode: dns.RcodeToString[e.Rcode()], State: "expired",
 		Rank: [...]string{RankFailure: "failure", RankGlue: "glue", RankAnswer: "answer"}[e.rank],
 		Age:  int((at - e.arrived) / time.Second), AD: e.ad, CD: e.cd,
-		By:     [...]string{ByClient: "client", ByProber: "prober", ByBundle: "bundle", ByRefresh: "refresh"}[e.origin.By],
-		Client: e.origin.Client, Upstream: e.origin.Upstream, Hits: e.hits.Load(), Records: []string{},
+		By:     [...]string{ByClient: "client", ByProber: "prober", ByBundle: "bundle", ByRefresh: "refresh"}[e.by],
+		Client: from.client, Upstream: from.upstream, Hits: e.hits.Load(), Records: []string{},
 	}
 	switch {
 	case at < e.expires:
 		k.State, k.TTL = "live", int((e.expires-at)/time.Second)
-	case at < e.stale:
+	case at < e.staleUntil():
 		k.State = "stale"
 	}
 	if m, err := e.Msg(); err == nil {
@@ -125,10 +126,10 @@ func (c *Cache) Flush(domain string) int {
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
-		for _, e := range s.lru.Values() {
-			if names[e.Name()] {
-				s.lru.Remove(e.slot())
-				c.claims.forget(e.hash)
+		for _, at := range s.lru.Keys() {
+			if e, ok := s.lru.Peek(at); ok && names[e.Name()] {
+				s.lru.Remove(at)
+				c.claims.forget(slot(at, e.rank))
 				flushed++
 			}
 		}

@@ -96,17 +96,20 @@ func (c *Cache) consider(o offer, m *dns.Msg, now time.Time) {
 	if len(o.set) == 0 || o.from.By == ByRefresh { // nobody was sent it: guard 8
 		return
 	}
-	g := c.glue(o, now)
+	life := c.glueLife(o)
 	if why == agreed {
-		why = c.guard(o, g, m)
+		why = c.guard(o, life, m)
+	}
+	if why == agreed && c.contradicted(hash, set) {
+		why = contradicts
 	}
 	if why != agreed {
 		c.claims.refuse(why)
 		return
 	}
-	c.claims.promoted(g.hash, g.expires, c.Glue == Trust)
+	c.claims.promoted(hash, c.since(now)+life, c.Glue == Trust)
 	if c.Glue == Trust {
-		c.shard(g.hash).insert(g)
+		c.shard(hash).insert(hash, c.glue(o, life, now))
 	}
 }
 
@@ -123,29 +126,32 @@ func (c *Cache) hashOf(q question) uint64 {
 	return hash
 }
 
-// glue packs an offer as the reply to its own question.
-func (c *Cache) glue(o offer, now time.Time) *Entry {
-	m := new(dns.Msg)
-	m.SetQuestion(o.name, o.qtype)
-	life := c.GlueMaxTTL
+// glueLife returns how long an offer may answer: the least of its TTLs, and the configured bound.
+func (c *Cache) glueLife(o offer) time.Duration {
+	life := c.GlueMaxTTL.Truncate(time.Second)
 	for _, rr := range o.set {
 		life = min(life, time.Duration(rr.Header().Ttl)*time.Second)
 	}
+	return life
+}
+
+// glue packs an offer as the reply to its own question.
+func (c *Cache) glue(o offer, life time.Duration, now time.Time) *Entry {
+	m := new(dns.Msg)
+	m.SetQuestion(o.name, o.qtype)
 	for _, rr := range dns.Dedup(slices.Clone(o.set), nil) { // an RRset has no record twice (RFC 2181 §5)
 		rr = dns.Copy(rr)
 		rr.Header().Ttl = uint32(life / time.Second) // guard 7: what is handed out counts down from here
 		m.Answer = append(m.Answer, rr)
 	}
-	g := &Entry{rank: RankGlue, arrived: c.since(now), origin: o.from, set: c.setHash(o.set), forAll: c.GlueForAll}
-	g.expires = g.arrived + life
-	if g.pack(m, false) == nil { // the name came off the wire, so it packs
-		c.rehash(g)
-	}
+	full, _, _ := pack(m, false) // the name came off the wire, so it packs
+	g := c.entry(RankGlue, o.from, full, now)
+	g.cd, g.forAll, g.expires = false, c.GlueForAll, g.arrived+life
 	return g
 }
 
-// guard asks guards 1 to 5 and 7 in turn; 6 is claims.note, 8 and 9 are asked when a client comes (glueFits).
-func (c *Cache) guard(o offer, g *Entry, m *dns.Msg) refusal {
+// guard asks guards 1 to 4 and 7 in turn; 5 is contradicted, 6 is claims.note, 8 and 9 are asked when a client comes (glueFits).
+func (c *Cache) guard(o offer, life time.Duration, m *dns.Msg) refusal {
 	inDomain := dns.IsSubDomain(o.owner, o.name)
 	limit := maxOutOfDomain
 	if inDomain {
@@ -166,10 +172,8 @@ func (c *Cache) guard(o offer, g *Entry, m *dns.Msg) refusal {
 		return authoritative
 	case o.from.UDP && o.from.Size > limit:
 		return oversize
-	case g.expires == g.arrived:
+	case life <= 0:
 		return noTTL
-	case c.contradicted(g):
-		return contradicts
 	}
 	for _, rr := range o.set {
 		if why := c.judge(addressOf(rr)); why != agreed {
@@ -179,13 +183,17 @@ func (c *Cache) guard(o offer, g *Entry, m *dns.Msg) refusal {
 	return agreed
 }
 
-// contradicted says whether an answer that is still remembered, live or expired, gives other addresses than g.
-func (c *Cache) contradicted(g *Entry) bool {
-	s := c.shard(g.hash)
+// contradicted says whether an answer that is still remembered, live or expired, gives other addresses than a set.
+func (c *Cache) contradicted(hash, set uint64) bool {
+	s := c.shard(hash)
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	e, ok := s.lru.Peek(slot(g.hash, RankAnswer))
-	return ok && e.set != g.set
+	e, ok := s.lru.Peek(slot(hash, RankAnswer))
+	s.mu.Unlock()
+	if !ok {
+		return false
+	}
+	m, err := e.Msg()
+	return err != nil || c.addressSet(m, lastOf(m)) != set
 }
 
 // judge refuses addresses to which a stranger's MX record must not send anybody's mail.

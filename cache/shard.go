@@ -2,67 +2,100 @@ package cache
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// shard is a part of the entries with a lock of its own.
+// shard is a part of the entries. The LRU is the book of them, behind a lock; before it stands a table that hits are read
+// from without one.
 type shard struct {
+	front front
+	// inserted counts the entries that came. One that was made the youngest an eighth of the LRU's length of entries ago or
+	// later is young enough: a burst of hits need not reorder the list, and a list that nothing is added to needs no order.
+	inserted atomic.Uint32
+	young    uint32
+
 	mu        sync.Mutex
-	lru       *simplelru.LRU[uint64, *Entry]
-	octets    int // that the entries take up, about
+	lru       *simplelru.LRU[uint64, *Entry] // by slot
+	octets    int                            // that the entries take up, about
 	maxOctets int
-	stats     hitStats
-	_         [64]byte // its own cache line: two cores count at once
+
+	_     [64]byte // what hits write shares no cache line with what they read
+	stats hitStats
+	_     [64]byte
 }
 
-// hitStats are the counters of the hot path, guarded by the shard's lock.
+// hitStats are the counters of the hot path.
 type hitStats struct {
-	hits, misses, expired, evicted uint64
-	glueHits, bundleHits, stale    uint64
-	evictedMemory                  uint64
-	savedQueries                   uint64        // first hits on glue and on what a bundle fetched
-	savedWait                      time.Duration // the round trips that these did not wait for
+	hits, misses, expired       atomic.Uint64
+	glueHits, bundleHits, stale atomic.Uint64
+	evicted, evictedMemory      atomic.Uint64
+	savedQueries                atomic.Uint64 // first hits on glue and on what a bundle fetched
+	savedWait                   atomic.Int64  // nanoseconds: the round trips that these did not wait for
 }
 
 func (s *shard) init(entries, octets int) {
-	s.maxOctets = octets
-	s.lru, _ = simplelru.NewLRU(entries, func(_ uint64, e *Entry) { s.octets -= e.size() }) // errs on sizes below 1 only
+	s.maxOctets, s.young = octets, uint32(max(1, entries/8))
+	s.lru, _ = simplelru.NewLRU(entries, s.forget) // errs on sizes below 1 only
+	s.front = newFront(entries)
+}
+
+// forget is told by the LRU of an entry that is gone.
+func (s *shard) forget(at uint64, e *Entry) {
+	s.octets -= e.size()
+	s.front.drop(slot(at, e.rank))
 }
 
 // insert puts e at its rank; what held the place before is gone. The least recently asked make room.
-func (s *shard) insert(e *Entry) {
+func (s *shard) insert(hash uint64, e *Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old, ok := s.lru.Peek(e.slot()); ok {
+	at := slot(hash, e.rank)
+	if old, ok := s.lru.Peek(at); ok {
 		e.hits.Store(old.hits.Load() / 2)
 		s.octets -= old.size() // the LRU tells of those it throws out, not of those it replaces
 	}
 	s.octets += e.size()
-	if s.lru.Add(e.slot(), e) {
-		s.stats.evicted++
+	e.touched.Store(s.inserted.Add(1))
+	if s.lru.Add(at, e) {
+		s.stats.evicted.Add(1)
 	}
+	s.front.drop(hash) // the next query finds out what answers it now
 	for s.octets > s.maxOctets && s.lru.Len() > 1 {
 		s.lru.RemoveOldest()
-		s.stats.evicted++
-		s.stats.evictedMemory++
+		s.stats.evicted.Add(1)
+		s.stats.evictedMemory.Add(1)
 	}
 }
 
-// entryOverhead is what an entry takes up beside its messages, octets: the Entry, its places in the LRU's list and map.
-const entryOverhead = 400
+// touch makes e the youngest if it is not young any more.
+func (s *shard) touch(hash uint64, e *Entry) {
+	if s.inserted.Load()-e.touched.Load() < s.young {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lru.Get(slot(hash, e.rank))
+	e.touched.Store(s.inserted.Load())
+}
+
+// entryOverhead is what an entry takes up beside its messages, octets: the Entry, and its places in front and in the LRU's
+// list and map.
+const entryOverhead = 96 + 8 + 80 + 32
 
 // size returns about how many octets e takes up.
 func (e *Entry) size() int {
-	n := entryOverhead + e.full.size()
-	if e.plain != nil {
-		n += e.plain.size()
+	n := entryOverhead + roomFor(len(e.full.packed))
+	if e.more != nil {
+		n += 64 + cap(e.more.options)
+		if e.more.plain != nil {
+			n += 32 + cap(e.more.plain.packed)
+		}
 	}
 	return n
 }
-
-func (f *form) size() int { return cap(f.msg) + 2*cap(f.ttls) + 24*cap(f.cuts) }
 
 // remove takes the entry of a rank for a question away.
 func (s *shard) remove(hash uint64, r Rank) {
@@ -74,15 +107,47 @@ func (s *shard) remove(hash uint64, r Rank) {
 // addTo adds what this shard counted.
 func (s *shard) addTo(st *Stats) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	st.Entries += s.lru.Len()
 	st.Octets += s.octets
-	st.Hits += s.stats.hits
-	st.Misses += s.stats.misses
-	st.Expired += s.stats.expired
-	st.Evicted += s.stats.evicted
-	st.GlueHits += s.stats.glueHits
-	st.BundleHits += s.stats.bundleHits
-	st.StaleHits += s.stats.stale
-	st.EvictedMemory += s.stats.evictedMemory
+	s.mu.Unlock()
+	st.Hits += s.stats.hits.Load()
+	st.Misses += s.stats.misses.Load()
+	st.Expired += s.stats.expired.Load()
+	st.Evicted += s.stats.evicted.Load()
+	st.GlueHits += s.stats.glueHits.Load()
+	st.BundleHits += s.stats.bundleHits.Load()
+	st.StaleHits += s.stats.stale.Load()
+	st.EvictedMemory += s.stats.evictedMemory.Load()
+}
+
+// count counts a hit on e, or a miss; expired says that an answer was there and has ended.
+func (st *hitStats) count(e *Entry, expired bool) {
+	switch {
+	case e == nil:
+		st.misses.Add(1)
+		if expired {
+			st.expired.Add(1)
+		}
+		return
+	case e.rank == RankGlue:
+		st.glueHits.Add(1)
+		st.credit(e)
+	case e.rank != RankAnswer:
+	case expired:
+		st.stale.Add(1)
+	case e.by == ByBundle:
+		st.bundleHits.Add(1)
+		st.credit(e)
+	}
+	e.hits.Store(e.hits.Load() + 1)
+	st.hits.Add(1)
+}
+
+// credit counts the first hit on what nobody had asked for yet: without it, that query would have gone upstream and
+// waited. The hits after it are any cache's.
+func (st *hitStats) credit(e *Entry) {
+	if e.marks.Load()&credited == 0 && e.mark(credited) {
+		st.savedQueries.Add(1)
+		st.savedWait.Add(int64(time.Duration(e.rtt) * time.Microsecond))
+	}
 }

@@ -2,7 +2,9 @@ package cache
 
 import (
 	"errors"
+	"math"
 	"time"
+	"unique"
 
 	"github.com/miekg/dns"
 
@@ -28,30 +30,32 @@ func (c *Cache) Store(m *dns.Msg, from Origin, now time.Time) (*Entry, error) {
 		return nil, ErrChain
 	}
 	life := c.lifetime(m, end)
-	e := c.entry(RankAnswer, from, now)
-	e.ad, e.expires = m.AuthenticatedData, e.arrived+life
-	if life > 0 && staleable(m) {
-		e.stale = e.expires + staleFor
-		if !from.CD { // a refresh asks for what validates
-			e.wake[WakeRefresh].Store(int64(e.expires - life/refreshPart))
-		}
-	}
-	e.set = c.addressSet(m, end)
-	if err := e.pack(m, !positive(m, end)); err != nil {
+	full, plain, err := pack(m, !positive(m, end))
+	if err != nil {
 		return nil, err
 	}
-	c.rehash(e)
+	q := m.Question[0]
+	e := c.entry(RankAnswer, from, full, now)
+	e.ad, e.expires = m.AuthenticatedData, e.arrived+life
+	if e.stales = life > 0 && staleable(m); e.stales && !from.CD { // a refresh asks for what validates
+		e.refresh.Store(int64(e.expires - life/refreshPart))
+	}
+	if plain != nil || q.Qtype == dns.TypeMX {
+		e.more = &more{plain: plain}
+	}
+	hash := c.hash(e)
 	switch {
 	case count(m) > maxRecords, m.Truncated: // RFC 1035 §7.4
 		c.notKept.Add(1)
 	case from.Flushes != c.Flushes(): // asked before somebody wanted it forgotten
 	case life > 0:
-		c.shard(e.hash).insert(e)
+		c.shard(hash).insert(hash, e)
 	}
-	q := m.Question[0]
-	c.settle(e, q)
+	if e.answersAddress(q) {
+		c.settle(hash, e, c.addressSet(m, end))
+	}
 	if m.Rcode == dns.RcodeSuccess && (q.Qtype == dns.TypeMX || q.Qtype == dns.TypeSRV) && from.Flushes == c.Flushes() {
-		c.promote(m, end, from, max(e.expires, e.stale), now)
+		c.promote(m, end, from, e.staleUntil(), now)
 	}
 	return e, nil
 }
@@ -63,24 +67,29 @@ func (c *Cache) Store(m *dns.Msg, from Origin, now time.Time) (*Entry, error) {
 func (c *Cache) Failure(q dns.Question, from Origin, why []byte, now time.Time) *Entry {
 	m := &dns.Msg{Question: []dns.Question{q}}
 	m.Rcode = dns.RcodeServerFailure
-	e := c.entry(RankFailure, from, now)
-	e.expires, e.options = e.arrived+failureTTL, why
-	if e.pack(m, true) == nil { // a question that came off the wire packs
-		c.rehash(e)
-		c.shard(e.hash).insert(e)
+	full, _, _ := pack(m, true) // a question that came off the wire packs
+	e := c.entry(RankFailure, from, full, now)
+	e.expires = e.arrived + failureTTL
+	if why != nil || q.Qtype == dns.TypeMX {
+		e.more = &more{options: why}
 	}
+	hash := c.hash(e)
+	c.shard(hash).insert(hash, e)
 	return e
 }
 
-func (c *Cache) entry(r Rank, from Origin, now time.Time) *Entry {
-	return &Entry{rank: r, cd: from.CD, arrived: c.since(now), origin: from}
+// entry makes an entry of a rank with everything that its origin says.
+func (c *Cache) entry(r Rank, from Origin, full form, now time.Time) *Entry {
+	e := newEntry(full)
+	e.rank, e.by, e.cd, e.arrived = r, from.By, from.CD, c.since(now)
+	e.source = unique.Make(source{from.Client, from.Upstream})
+	e.rtt = uint32(min(from.RTT.Microseconds(), math.MaxUint32))
+	return e
 }
 
-// rehash sets e's hash from its packed question.
-func (c *Cache) rehash(e *Entry) {
+// hash returns the hash of e's key.
+func (c *Cache) hash(e *Entry) uint64 {
 	var buf [wire.MaxKey]byte
-	_, e.hash = c.key(buf[:], e.question(), e.cd)
+	_, hash := c.key(buf[:], e.question(), e.cd)
+	return hash
 }
-
-// question returns the packed question of e.
-func (e *Entry) question() []byte { return e.full.msg[wire.HeaderLen:e.full.cuts[0].end] }

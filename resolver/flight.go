@@ -64,8 +64,7 @@ func (r *Resolver) find(ctx context.Context, q *wire.Query, by cache.By) (e *cac
 
 // board joins the flight of q's question, or starts it. Both results are nil if that cannot be.
 func (r *Resolver) board(q *wire.Query, by cache.By) (*flight, *cache.Entry) {
-	var buf [wire.MaxKey]byte
-	key := wire.AppendKey(buf[:0], q.Question, q.CD())
+	key := q.Key()
 	now := time.Now()
 
 	r.mu.Lock()

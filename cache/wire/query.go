@@ -17,6 +17,11 @@ type Query struct {
 	Question []byte // QNAME as spelled, QTYPE, QCLASS
 	EDNS     bool   // an OPT came along
 	DO       bool   // DNSSEC OK (RFC 3225)
+
+	Hash uint64 // the cache's, of Key; 0 until it has been asked
+
+	key    [MaxKey]byte
+	keyLen int
 }
 
 // Name returns the question's name in wire form, as the client spelled it.
@@ -24,6 +29,14 @@ func (q *Query) Name() []byte { return q.Question[:len(q.Question)-4] }
 
 // Type returns the question's QTYPE.
 func (q *Query) Type() uint16 { return binary.BigEndian.Uint16(q.Question[len(q.Question)-4:]) }
+
+// Key returns the question's cache key (AppendKey), folded once.
+func (q *Query) Key() []byte {
+	if q.keyLen == 0 {
+		q.keyLen = len(AppendKey(q.key[:0], q.Question, q.CD()))
+	}
+	return q.key[:q.keyLen]
+}
 
 // AD says whether the client wants to see the AD bit (RFC 6840 §5.7).
 func (q *Query) AD() bool { return q.Flags&FlagAD != 0 }
@@ -61,7 +74,7 @@ func (q *Query) Parse(msg []byte, tcp bool) Verdict {
 	if tcp {
 		q.Limit = MaxMessage
 	}
-	q.Question, q.EDNS, q.DO = nil, false, false
+	q.Question, q.EDNS, q.DO, q.Hash, q.keyLen = nil, false, false, 0, 0
 	if len(msg) < HeaderLen {
 		return Drop
 	}
@@ -164,9 +177,22 @@ func AppendKey(dst, question []byte, cd bool) []byte {
 
 // Fold brings the ASCII letters of a name in wire form to lower case. Length octets are at most 63, below 'A'.
 func Fold(name []byte) {
+	for len(name) >= 8 {
+		binary.LittleEndian.PutUint64(name, fold8(binary.LittleEndian.Uint64(name)))
+		name = name[8:]
+	}
 	for i, b := range name {
 		if 'A' <= b && b <= 'Z' {
 			name[i] = b | 0x20
 		}
 	}
+}
+
+// fold8 folds eight octets at once: adding lifts the top bit of each that is 'A' or more, and of each that is more than
+// 'Z'; where the two differ it is a letter, and gets bit 5. Octets with a top bit of their own are none.
+func fold8(x uint64) uint64 {
+	const each, top = 0x0101010101010101, 0x8080808080808080
+	low := x &^ top
+	upper := (low + each*(0x80-'A')) ^ (low + each*(0x7f-'Z'))
+	return x | (upper&top&^x)>>2
 }

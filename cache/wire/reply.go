@@ -46,7 +46,8 @@ func (q *Query) ReplyFlags(rcode int) uint16 {
 	return FlagQR | FlagRA | q.Flags&(opcodeMask|FlagRD|FlagCD) | uint16(rcode&0xf)
 }
 
-// AppendError appends a reply of no records to q: the header, the question where one was read, an OPT where one came.
+// AppendError appends a reply of no records to q: the header, the question where one was read, an OPT where one came. dst
+// may be the memory that q was parsed from, if q's message began there.
 func AppendError(dst []byte, q *Query, rcode int) []byte {
 	var h [HeaderLen]byte
 	binary.BigEndian.PutUint16(h[0:], q.ID)

@@ -61,6 +61,7 @@ func serve(ctx context.Context, config Config, out io.Writer) error {
 			TCPPerClient:   config.Server.TCPPerClient,
 			Log:            log,
 		},
+		Near:    answers.Near,
 		Answer:  answers.Answer,
 		Resolve: questions.Resolve,
 	}

@@ -26,18 +26,23 @@ type mmsghdr struct {
 // batch is the mover of recvmmsg and sendmmsg.
 type batch struct {
 	conn    syscall.RawConn
+	outlet  int // the socket that replies leave from, -1 for conn's
 	in, out [batchSize]mmsghdr
 	inV     [batchSize]unix.Iovec
 	outV    [batchSize]unix.Iovec
 	from    [batchSize]unix.RawSockaddrInet6 // has room for both families
 	oob     [batchSize][oobRoom]byte
-	buf     [batchSize][maxDatagram]byte
+	buf     [batchSize][maxDatagram + apart]byte
 
 	n, queued int // datagrams of the last call; replies to send
 	errno     syscall.Errno
 
 	tryReceiveFn, trySendFn func(fd uintptr) bool // made once: a method value allocates
 }
+
+// apart keeps the beginnings of buffers from lying a page from each other: then all would fall into one set of the
+// processor's cache, and throw each other out of it.
+const apart = 64
 
 // oobRoom is what the control messages with a destination address take up, octets, for both families at once.
 const oobRoom = 128
@@ -48,7 +53,7 @@ func newMover(conn *net.UDPConn, wildcard bool) (mover, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &batch{conn: raw}
+	b := &batch{conn: raw, outlet: -1}
 	b.tryReceiveFn, b.trySendFn = b.tryReceive, b.trySend
 	for i := range batchSize {
 		b.inV[i].Base = &b.buf[i][0]
@@ -70,6 +75,7 @@ func newMover(conn *net.UDPConn, wildcard bool) (mover, error) {
 	if err != nil || refused {
 		return newSingle(conn, wildcard), err
 	}
+	b.outlet = outlet(conn)
 	return b, nil
 }
 
@@ -94,7 +100,7 @@ func (b *batch) receive(slots []slot) (int, error) {
 		d := &slots[i]
 		d.query = b.buf[i][:b.in[i].len]
 		if h.Flags&unix.MSG_TRUNC != 0 {
-			d.query = nil
+			d.query = d.query[:0]
 		}
 		d.client = clientOf(&b.from[i])
 		d.oob = b.oob[i][:h.Controllen]
@@ -142,9 +148,20 @@ func (b *batch) send(slots []slot) {
 		b.queued++
 	}
 	for b.n = 0; b.n < b.queued; {
-		if b.conn.Write(b.trySendFn) != nil {
+		switch {
+		case b.outlet < 0:
+			if b.conn.Write(b.trySendFn) != nil {
+				return
+			}
+		case !b.trySend(uintptr(b.outlet)) && !drain(b.outlet):
 			return
 		}
+	}
+}
+
+func (b *batch) close() {
+	if b.outlet >= 0 {
+		unix.Close(b.outlet)
 	}
 }
 

@@ -29,7 +29,7 @@ func (s *Server) Listen() error {
 // close closes what Listen has opened.
 func (s *Server) close() {
 	for _, u := range s.udp {
-		u.conn.Close()
+		u.close()
 	}
 	for _, t := range s.tcp {
 		t.Close()
@@ -45,9 +45,8 @@ func (s *Server) open(addr netip.AddrPort) (bound netip.AddrPort, err error) {
 	}
 	s.tcp = append(s.tcp, t)
 	addr = netip.AddrPortFrom(addr.Addr(), uint16(t.Addr().(*net.TCPAddr).Port))
-	n := socketsPerAddress()
-	for range n {
-		u, err := listenUDP(addr, n > 1)
+	for range socketsPerAddress() {
+		u, err := listenUDP(addr)
 		if err != nil {
 			return addr, listenError("udp", addr, err)
 		}
@@ -56,11 +55,8 @@ func (s *Server) open(addr netip.AddrPort) (bound netip.AddrPort, err error) {
 	return addr, nil
 }
 
-func listenUDP(addr netip.AddrPort, shared bool) (*udpSocket, error) {
-	var lc net.ListenConfig
-	if shared {
-		lc.Control = reusePort
-	}
+func listenUDP(addr netip.AddrPort) (*udpSocket, error) {
+	lc := net.ListenConfig{Control: reusePort}
 	pc, err := lc.ListenPacket(context.Background(), network("udp", addr), addr.String())
 	if err != nil {
 		return nil, err
@@ -75,6 +71,11 @@ func listenUDP(addr netip.AddrPort, shared bool) (*udpSocket, error) {
 		return nil, err
 	}
 	return u, nil
+}
+
+func (u *udpSocket) close() {
+	u.conn.Close()
+	u.mover.close()
 }
 
 // network keeps 0.0.0.0 to IPv4, where package net would open all of IPv6 too. [::] is both.

@@ -24,7 +24,8 @@ func FuzzServer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, msg []byte, tcp bool) {
 		q := wire.Query{Client: netip.IPv6Loopback()}
 		const prefix = "\xaa\x55"
-		out, resolve := s.reply([]byte(prefix), &q, msg, tcp, time.Time{})
+		out, v := s.admit([]byte(prefix), &q, msg, tcp)
+		resolve := v == wire.Accept
 		isQuery := len(msg) >= wire.HeaderLen && wire.Flags(msg)&wire.FlagQR == 0
 		if (out != nil || resolve) != isQuery || (out != nil && resolve) {
 			t.Fatalf("%x\nis a query: %v, resolved: %v, answered %x", msg, isQuery, resolve, out)
@@ -58,8 +59,8 @@ func TestHitAllocates(t *testing.T) {
 			at, _ := start(t, s)
 			msg, out, now := query(1, hit), make([]byte, 0, wire.MaxMessage), time.Now()
 			q := wire.Query{Client: netip.MustParseAddr("127.0.0.1")}
-			if n := testing.AllocsPerRun(1000, func() { s.reply(out, &q, msg, false, now) }); n != 0 {
-				t.Errorf("reply allocates %v times", n)
+			if n := testing.AllocsPerRun(1000, func() { s.admit(out, &q, msg, false); s.Answer(out, &q, now) }); n != 0 {
+				t.Errorf("a hit allocates %v times", n)
 			}
 			conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 			if err != nil {

@@ -25,8 +25,12 @@ type Options struct {
 // Server is to be made with its fields set, listens once and serves once.
 type Server struct {
 	Options
-	// Answer appends the reply to q if it has one at hand, and returns nil if not. It must not wait.
+	// Answer appends the reply to q if it has one at hand, and returns nil if not. It must not wait. dst may be the memory
+	// that q was parsed from.
 	Answer func(dst []byte, q *wire.Query, now time.Time) []byte
+	// Near is told of a batch of queries before they are answered one by one, so that memory can be on its way. What it
+	// returns says nothing. nil is none.
+	Near func(batch []wire.Query) int
 	// Resolve returns the reply to q, or nil for none. It may wait until ctx ends.
 	Resolve func(ctx context.Context, q *wire.Query) []byte
 
@@ -55,6 +59,9 @@ func (s *Server) defaults() {
 	}
 	if s.Log == nil {
 		s.Log = slog.Default()
+	}
+	if s.Near == nil {
+		s.Near = func([]wire.Query) int { return 0 }
 	}
 	s.slots = make(chan struct{}, s.MaxWaiting)
 	s.conns.byClient = make(map[netip.Addr]int)
@@ -92,7 +99,7 @@ func (s *Server) Serve(ctx context.Context) {
 	defer end.Stop()
 	waiting.Wait()
 	for _, u := range s.udp {
-		u.conn.Close()
+		u.close()
 	}
 }
 
@@ -106,32 +113,28 @@ func (s *Server) allowed(client netip.Addr) bool {
 	return false
 }
 
-// reply appends the reply to a message that needs no upstream: a cached answer or an error. It returns nil with resolve
-// set if the question has to be resolved, and nil without if nothing is to be sent.
-func (s *Server) reply(dst []byte, q *wire.Query, msg []byte, tcp bool, now time.Time) (out []byte, resolve bool) {
-	v := q.Parse(msg, tcp)
+// admit parses a message. It returns wire.Accept for a query that is to be answered, or else the reply to send, which is
+// appended to dst, or nil for none.
+func (s *Server) admit(dst []byte, q *wire.Query, msg []byte, tcp bool) (reply []byte, v wire.Verdict) {
+	v = q.Parse(msg, tcp)
 	switch {
 	case v == wire.Drop:
 		s.stats.malformed.Add(1)
-		return nil, false
+		return nil, v
 	case !s.allowed(q.Client):
 		s.stats.refused.Add(1)
-		return wire.AppendError(dst, q, wire.RcodeRefused), false
+		return wire.AppendError(dst, q, wire.RcodeRefused), wire.Drop
 	case v == wire.FormErr:
 		s.stats.malformed.Add(1)
-		return wire.AppendError(dst, q, v.Rcode()), false
-	}
-	if tcp {
-		s.stats.tcp.Add(1)
-	} else {
-		s.stats.udp.Add(1)
 	}
 	if v != wire.Accept {
-		return wire.AppendError(dst, q, v.Rcode()), false
+		reply = wire.AppendError(dst, q, v.Rcode())
 	}
-	out = s.Answer(dst, q, now)
-	return out, out == nil
+	return reply, v
 }
+
+// counts says whether a message with this verdict is counted as a query.
+func counts(v wire.Verdict) bool { return v != wire.Drop && v != wire.FormErr }
 
 // enter takes a place among the queries that wait for an upstream; false if none is free.
 func (s *Server) enter() bool {

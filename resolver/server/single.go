@@ -40,3 +40,5 @@ func (m *single) send(slots []slot) {
 		}
 	}
 }
+
+func (m *single) close() {}

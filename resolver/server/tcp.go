@@ -90,7 +90,7 @@ func (c *tcpConn) serve(ctx context.Context) {
 		q := wire.Query{Client: c.client}
 		start := len(ready)
 		// Two octets in front of the message leave room for its length.
-		out, resolve := c.reply(append(ready, 0, 0), &q, msg, true, time.Now())
+		out, resolve := c.reply(append(ready, 0, 0), &q, msg)
 		switch {
 		case out != nil:
 			ready = frame(out, start)
@@ -111,6 +111,20 @@ func (c *tcpConn) serve(ctx context.Context) {
 			})
 		}
 	}
+}
+
+// reply appends the reply to a message that needs no upstream: a cached answer or an error. It returns nil with resolve
+// set if the question has to be resolved, and nil without if nothing is to be sent.
+func (c *tcpConn) reply(dst []byte, q *wire.Query, msg []byte) (out []byte, resolve bool) {
+	out, v := c.admit(dst, q, msg, true)
+	if counts(v) {
+		c.stats.tcp.Add(1)
+	}
+	if v != wire.Accept {
+		return out, false
+	}
+	out = c.Answer(dst, q, time.Now())
+	return out, out == nil
 }
 
 // frame sets the length of the message that stands two octets behind start, at the end of out.

@@ -24,16 +24,18 @@ type udpSocket struct {
 
 // mover takes datagrams off a socket and puts replies on it.
 type mover interface {
-	// receive waits for datagrams, fills slots from the first on, and returns how many. What it fills them with holds
-	// until the next call. Errors: those of a closed socket or an ended deadline.
+	// receive waits for datagrams, fills slots from the first on, and returns how many. What it fills them with holds,
+	// and may be written over, until the next call. Errors: those of a closed socket or an ended deadline.
 	receive(slots []slot) (int, error)
 	// send puts the replies of slots back. One that cannot be sent is lost, as any datagram may be.
 	send(slots []slot)
+	// close closes what the mover has opened. It is not called while another method is.
+	close()
 }
 
 // slot is one datagram and its reply.
 type slot struct {
-	query  []byte // empty if it was too long to be a query
+	query  []byte // empty if it was too long to be a query; the reply is written over it, for which there is room
 	client netip.AddrPort
 	oob    []byte // the control message: of the query, then of the reply
 	reply  []byte // empty for none
@@ -42,36 +44,48 @@ type slot struct {
 const (
 	batchSize   = 32   // more gains nothing
 	maxDatagram = 4096 // what one datagram can have; longer queries are cut, and then malformed
-	replyRoom   = 1536 // more than any reply over UDP has
 )
+
+// batchOf is what goes along with the slots of one socket.
+type batchOf struct {
+	slots   [batchSize]slot
+	queries [batchSize]wire.Query
+	verdict [batchSize]wire.Verdict
+}
 
 // serveUDP reads until the socket's read deadline ends it.
 func (s *Server) serveUDP(ctx context.Context, u *udpSocket, waiting *sync.WaitGroup) {
-	slots, out := make([]slot, batchSize), make([][replyRoom]byte, batchSize)
-	var q wire.Query
+	b := new(batchOf)
 	for {
-		n, err := u.receive(slots)
+		n, err := u.receive(b.slots[:])
 		if err != nil {
 			return
 		}
 		now := time.Now() // one for all: they have been waiting for the same wake-up
-		for i := range slots[:n] {
-			s.serveDatagram(ctx, u, waiting, &slots[i], out[i][:0], &q, now)
+		counted := uint64(0)
+		for i := range n {
+			d, q := &b.slots[i], &b.queries[i]
+			q.Client = d.client.Addr().WithZone("")
+			d.reply, b.verdict[i] = s.admit(d.query[:0], q, d.query, false)
+			if counts(b.verdict[i]) {
+				counted++
+			}
+			if u.wildcard {
+				d.oob = replyFrom(d.oob)
+			}
 		}
-		u.send(slots[:n])
-	}
-}
-
-// serveDatagram answers a hit into the slot, and hands a miss to a goroutine.
-func (s *Server) serveDatagram(ctx context.Context, u *udpSocket, waiting *sync.WaitGroup, d *slot, out []byte, q *wire.Query, now time.Time) {
-	q.Client = d.client.Addr().WithZone("")
-	reply, resolve := s.reply(out, q, d.query, false, now)
-	d.reply = reply
-	if u.wildcard {
-		d.oob = replyFrom(d.oob)
-	}
-	if resolve && s.enter() {
-		s.resolveUDP(ctx, u, waiting, slices.Clone(d.query), slices.Clone(d.oob), d.client)
+		s.stats.udp.Add(counted)
+		s.Near(b.queries[:n])
+		for i := range n {
+			if b.verdict[i] != wire.Accept {
+				continue
+			}
+			d := &b.slots[i]
+			if d.reply = s.Answer(d.query[:0], &b.queries[i], now); d.reply == nil && s.enter() {
+				s.resolveUDP(ctx, u, waiting, slices.Clone(d.query), slices.Clone(d.oob), d.client)
+			}
+		}
+		u.send(b.slots[:n])
 	}
 }
 

@@ -1,0 +1,127 @@
+package cache
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/miekg/dns"
+
+	"github.com/mxglue/mxglue/cache/wire"
+)
+
+// form is a packed reply without OPT, in one piece of memory with what is known of it: the message, where its TTLs lie
+// (two octets each, as many as it has records), and its cuts. ID, RD, CD, AD, TC, the question's spelling and the TTLs are
+// stamped on copies of it.
+type form struct {
+	packed   []byte
+	end      uint16 // of the message
+	question uint16 // the end of the question, where the shortest reply ends
+	needed   uint16 // what was asked for ends here: a reply that ends before is partial, TC (RFC 2181 §9)
+	cuts     uint16 // how many
+}
+
+// cut is a border behind the question at which a reply may end: between two RRsets of the answer, or after a section. A
+// section of authority or additional records is given back while all of it lives: what lies behind its first record to
+// end lives on unseen.
+type cut struct {
+	end    uint16
+	counts [3]uint16 // answer, authority, additional
+	life   uint32    // seconds: a record before the border is no older
+}
+
+// cutLen is what a cut takes up, octets: its fields in their order, big endian.
+const cutLen = 12
+
+// forever is the life of a cut that lives as long as its entry.
+const forever = math.MaxUint32
+
+func (f *form) msg() []byte { return f.packed[:f.end] }
+
+// cutAt returns the packed cut i of f.
+func (f *form) cutAt(i int) []byte {
+	off := len(f.packed) - (int(f.cuts)-i)*cutLen
+	return f.packed[off : off+cutLen]
+}
+
+// ttlAt returns where the TTL of record i lies in the message.
+func (f *form) ttlAt(i int) int {
+	return int(binary.BigEndian.Uint16(f.packed[int(f.end)+2*i:]))
+}
+
+// records returns how many records the message has.
+func (f *form) records() int { return (len(f.packed) - int(f.end) - int(f.cuts)*cutLen) / 2 }
+
+// packForm packs m as a form.
+func packForm(m *dns.Msg, negative bool) (form, error) {
+	p := dns.Msg{Question: m.Question, Answer: m.Answer, Ns: m.Ns, Extra: m.Extra, Compress: true}
+	p.Response, p.RecursionAvailable, p.Rcode = true, true, m.Rcode
+	msg, err := p.Pack()
+	if err != nil {
+		return form{}, fmt.Errorf("pack %s: %w", m.Question[0].Name, err)
+	}
+	if len(msg) > wire.MaxMessage {
+		return form{}, fmt.Errorf("pack %s: %w", m.Question[0].Name, errTooLong)
+	}
+	if err := new(dns.Msg).Unpack(msg); err != nil { // RDATA that came empty packs as what is no RDATA of its type
+		return form{}, fmt.Errorf("pack %s: malformed: %w", m.Question[0].Name, err)
+	}
+	return newForm(msg, negative), nil
+}
+
+// newForm finds the TTLs and cuts of a message and appends them to it. negative says that the authority section is part
+// of what was asked for.
+func newForm(msg []byte, negative bool) form {
+	f := form{packed: msg, end: uint16(len(msg)), question: uint16(len(msg))}
+	var table [8]cut // room for most
+	cuts := table[:0]
+	var ends [3]int // of the last record seen, by section
+	var prev wire.Record
+	wire.Records(msg, func(r wire.Record) {
+		first := len(cuts) == 0
+		switch {
+		case first:
+			f.question = uint16(r.Start)
+			cuts = append(cuts, cut{life: forever})
+		case r.Section != prev.Section, r.Section == 0 && !sameRRset(msg, prev, r):
+			cuts = append(cuts, cuts[len(cuts)-1])
+		}
+		last := &cuts[len(cuts)-1]
+		last.end = uint16(r.End)
+		last.counts[r.Section]++
+		if r.Section > 0 {
+			last.life = min(last.life, lifeOf(msg, r))
+		}
+		ends[r.Section] = r.End
+		f.packed = binary.BigEndian.AppendUint16(f.packed, uint16(r.TTL))
+		prev = r
+	})
+	f.needed = uint16(ends[0])
+	if negative {
+		f.needed = uint16(max(ends[0], ends[1]))
+	}
+	f.cuts = uint16(len(cuts))
+	for _, c := range cuts {
+		if negative && c.counts[2] == 0 { // its authority section lives as long as the entry, which is as long as the SOA says
+			c.life = forever
+		}
+		f.packed = binary.BigEndian.AppendUint16(f.packed, c.end)
+		for _, n := range c.counts {
+			f.packed = binary.BigEndian.AppendUint16(f.packed, n)
+		}
+		f.packed = binary.BigEndian.AppendUint32(f.packed, c.life)
+	}
+	return f
+}
+
+// lifeOf returns the age in seconds up to which a record of the authority or additional section is given back. One that
+// came with TTL 0 is for the clients that wait for it now.
+func lifeOf(msg []byte, r wire.Record) uint32 {
+	return max(binary.BigEndian.Uint32(msg[r.TTL:]), 1)
+}
+
+// sameRRset says whether b goes on with a's RRset. The packed owner names are compared as they lie: equal owners of
+// neighbours compress to equal octets, and where they do not, a border too many does no harm but a shorter reply.
+func sameRRset(msg []byte, a, b wire.Record) bool {
+	return a.Type == b.Type && string(msg[a.Start:a.TTL-4]) == string(msg[b.Start:b.TTL-4])
+}
