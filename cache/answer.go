@@ -55,7 +55,7 @@ func (c *Cache) Answer(dst []byte, q *wire.Query, now time.Time) []byte {
 func (c *Cache) Find(q *wire.Query, now time.Time) *Entry {
 	at := c.since(now)
 	e := c.find(q, at, true)
-	if e != nil && at < e.expires { // one that has ended is past waking
+	if e != nil && e.lives(at) { // one that has ended is past waking
 		c.wakeFor(e, q, at)
 	}
 	return e
@@ -71,7 +71,7 @@ func (c *Cache) find(q *wire.Query, at time.Duration, count bool) *Entry {
 	}
 	s := c.shard(hash)
 	e, expired := s.front.find(hash, key), false
-	if e == nil || at >= e.expires || e.rank == RankGlue && !c.glueFits(e, q) {
+	if e == nil || !e.lives(at) || e.rank == RankGlue && !c.glueFits(e, q) {
 		e, expired = c.search(s, hash, key, q, at)
 	}
 	if count {
@@ -88,7 +88,7 @@ func (c *Cache) search(s *shard, hash uint64, key []byte, q *wire.Query, at time
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e, expired = c.lookup(s, hash, key, q, at)
-	if e != nil && e.rank > RankFailure && at < e.expires {
+	if e != nil && e.rank > RankFailure && e.lives(at) {
 		s.front.drop(hash)
 		s.front.put(hash, e)
 	}
@@ -120,17 +120,17 @@ func wayOf(match uint64) int { return bits.TrailingZeros64(match) / 8 % ways }
 // says that an answer was there and has ended.
 func (c *Cache) lookup(s *shard, hash uint64, key []byte, q *wire.Query, at time.Duration) (e *Entry, expired bool) {
 	answer := s.get(hash, RankAnswer, key)
-	if answer != nil && (at < answer.expires || answer.graceFits(q, at)) {
+	if answer != nil && (answer.lives(at) || answer.graceFits(q, at)) {
 		return answer, false
 	}
 	failure := s.get(hash, RankFailure, key)
-	if failure != nil && at >= failure.expires {
+	if failure != nil && !failure.lives(at) {
 		failure = nil
 	}
 	if failure != nil && answer != nil && answer.staleFits(q, at) {
 		return answer, true
 	}
-	if glue := s.get(hash, RankGlue, key); glue != nil && at < glue.expires && c.glueFits(glue, q) {
+	if glue := s.get(hash, RankGlue, key); glue != nil && glue.lives(at) && c.glueFits(glue, q) {
 		return glue, false
 	}
 	return failure, answer != nil
@@ -147,32 +147,33 @@ func (s *shard) get(hash uint64, r Rank, key []byte) *Entry {
 // isFor compares the whole question: a hash can collide.
 func (e *Entry) isFor(key []byte) bool {
 	end := len(key) - 1
-	return e.cd == (key[end] != 0) && string(e.question()) == string(key[:end])
+	return e.is(asDisabled) == (key[end] != 0) && string(e.question()) == string(key[:end])
 }
 
 // glueFits says whether glue may answer this client (glue-policy guards 8 and 9): only the one that was sent it, never
 // one that asks for DNSSEC. CD is part of the key, and glue has none.
 func (c *Cache) glueFits(e *Entry, q *wire.Query) bool {
-	return !q.DO && (!q.AD() || !c.adSeen.Load()) && (e.forAll || e.source.Value().client == q.Client)
+	return !q.DO && (!q.AD() || !c.adSeen.Load()) && (e.is(forAll) || e.source.Value().client == q.Client)
 }
 
-// wakeFor calls Wake once for each reason whose instant has come.
+// wakeFor calls Wake once for each reason whose instant has come. A refresh asks for what validates, and only for what may
+// be given stale.
 func (c *Cache) wakeFor(e *Entry, q *wire.Query, at time.Duration) {
-	if due := e.refresh.Load(); due != 0 && int64(at) >= due {
-		c.wake(e, &e.refresh, AskerOf(q), WakeRefresh)
+	if e.is(mayBeStale) && !e.is(asDisabled) && (at-e.arrived)/(time.Second/refreshPart) >= (refreshPart-1)*time.Duration(e.full.ttl) && e.mark(refreshed) {
+		c.wake(e, AskerOf(q), WakeRefresh)
 	}
 	if e.more != nil {
 		who := AskerOf(q)
 		why := c.BundleReason(e, who)
-		if w := &e.more.bundle[why]; w.Load() != 0 && int64(at) >= w.Load() {
-			c.wake(e, w, who, why)
+		w := &e.more.bundle[why]
+		if due := w.Load(); due != 0 && int64(at) >= due && w.CompareAndSwap(due, 0) {
+			c.wake(e, who, why)
 		}
 	}
 }
 
-// wake calls Wake if nobody else has.
-func (c *Cache) wake(e *Entry, w *wakeClock, who Asker, why Reason) {
-	if due := w.Load(); due != 0 && w.CompareAndSwap(due, 0) && c.Wake != nil {
+func (c *Cache) wake(e *Entry, who Asker, why Reason) {
+	if c.Wake != nil {
 		c.Wake(e, who, why)
 	}
 }
@@ -188,7 +189,7 @@ func (c *Cache) Append(dst []byte, e *Entry, q *wire.Query, now time.Time) []byt
 	}
 	at := c.since(now)
 	age := max(0, at-e.arrived) // now may have been read before the entry came
-	stale := at >= e.expires && at < e.staleUntil() && !e.inGrace(at)
+	stale := !e.lives(at) && at < e.staleUntil() && !e.inGrace(at)
 	if stale {
 		options = staleOptions
 	}
@@ -234,10 +235,14 @@ var noCounts = make([]byte, 6)
 
 // cut returns the last border of f that has room and lives, and the packed counts of the records before it.
 func (f *form) cut(room int, age time.Duration) (end int, counts []byte) {
+	seconds := age / time.Second
+	if int(f.end) <= room && seconds < time.Duration(f.life) {
+		return int(f.end), f.packed[6:wire.HeaderLen]
+	}
 	for i := int(f.cuts) - 1; i >= 0; i-- {
 		c := f.cutAt(i)
 		end := int(binary.BigEndian.Uint16(c))
-		if end <= room && age/time.Second < time.Duration(binary.BigEndian.Uint32(c[8:])) {
+		if end <= room && seconds < time.Duration(binary.BigEndian.Uint32(c[8:])) {
 			return end, c[2:8]
 		}
 	}

@@ -165,7 +165,7 @@ func TestIsFor(t *testing.T) {
 		}
 	}
 	forged := store(t, New(Options{}, epoch), "a.example A\n a.example. 60 IN A 203.0.113.66", epoch)
-	forged.cd = true
+	forged.mark(asDisabled)
 	c.shard(hash).insert(hash, forged)
 	want(t, answer(t, c, q, epoch), "miss")
 	c.shard(hash).insert(hash, right)

@@ -114,11 +114,11 @@ func (c *Cache) SawAD() {
 	}
 }
 
-// SetWake asks for Wake to be called for that reason at the first hit after the given instant. Only the entries of MX
-// questions wake for a bundle.
+// SetWake asks for Wake to be called for one of the reasons for a bundle, at the first hit after the given instant. Only
+// the entries of MX questions do that.
 func (c *Cache) SetWake(e *Entry, why Reason, at time.Time) {
-	if w := e.wake(why); w != nil {
-		w.Store(max(1, int64(c.since(at))))
+	if e.more != nil {
+		e.more.bundle[why].Store(max(1, int64(c.since(at))))
 	}
 }
 

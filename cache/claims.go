@@ -3,6 +3,7 @@ package cache
 import (
 	"hash/maphash"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -110,7 +111,7 @@ func (cs *claims) stats(st *Stats) {
 
 // answersAddress says whether e is what an address question that glue could answer is told.
 func (e *Entry) answersAddress(q dns.Question) bool {
-	return !e.cd && (q.Qtype == dns.TypeA || q.Qtype == dns.TypeAAAA)
+	return !e.is(asDisabled) && (q.Qtype == dns.TypeA || q.Qtype == dns.TypeAAAA)
 }
 
 // settle makes an address answer with this set the last word on its question: what was glue there is gone, and a
@@ -127,19 +128,25 @@ func (c *Cache) settle(hash uint64, e *Entry, set uint64) {
 
 // setHash returns a number that is equal for equal sets of addresses, 0 for none.
 func (c *Cache) setHash(set []dns.RR) uint64 {
-	if len(set) == 0 {
+	var room [maxAddresses]netip.Addr
+	all := room[:0]
+	for _, rr := range set {
+		all = append(all, addressOf(rr))
+	}
+	return c.setOf(all)
+}
+
+// setOf is setHash for the addresses themselves, whose order it changes.
+func (c *Cache) setOf(all []netip.Addr) uint64 {
+	if len(all) == 0 {
 		return 0
 	}
-	var all []string
-	for _, rr := range set {
-		all = append(all, addressOf(rr).String())
-	}
-	slices.Sort(all)
+	slices.SortFunc(all, netip.Addr.Compare)
 	var h maphash.Hash
 	h.SetSeed(c.seed)
 	for _, a := range slices.Compact(all) {
-		h.WriteString(a)
-		h.WriteByte(' ')
+		octets := a.As16()
+		h.Write(octets[:])
 	}
 	return h.Sum64() | 1
 }

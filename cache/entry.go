@@ -45,26 +45,19 @@ type Origin struct {
 	Flushes  uint64        // what Cache.Flushes was when the question began
 }
 
-// Entry is one packed reply. What it says is immutable; beside it are counted its hits, and the instants at which it wakes
-// the resolver. Its message lies right behind it (newEntry), and its fields are few, so that a hit touches as few lines of
-// memory as can be.
+// Entry is one packed reply. What it says is immutable; beside it stand its hits and some marks. It is small, and its
+// message lies right behind it (newEntry): a million of them have to fit, and a hit is to touch few lines of memory.
 type Entry struct {
-	arrived time.Duration
-	expires time.Duration
+	arrived time.Duration         // in the cache's time
 	full    form                  // for clients with DO
 	more    *more                 // what few entries have; nil for none
 	source  unique.Handle[source] // equal sources are one
-	refresh wakeClock
-	rtt     uint32        // Origin.RTT in microseconds
-	hits    atomic.Uint32 // halved when a newer entry takes the place. Of two hits at once one may be lost
-	touched atomic.Uint32 // shard.inserted when it last was made the youngest
-	marks   atomic.Uint32 // renewing, credited
+	hits    atomic.Uint32         // halved when a newer entry takes the place; of two hits at once one may be lost
+	touched atomic.Uint32         // shard.inserted when it last was made the youngest
+	marks   atomic.Uint32         // mark bits; those before renewing are set before it is inserted
 	rank    Rank
 	by      By
-	ad      bool // the upstream set AD
-	cd      bool // asked with CD: answers CD queries only
-	stales  bool // it may be given for staleFor beyond its end if upstream fails (RFC 8767)
-	forAll  bool // of glue: it answers every client, not only source.client
+	rtt     uint16 // Origin.RTT in steps of rttStep
 }
 
 // more is what only some entries have.
@@ -80,14 +73,33 @@ type source struct {
 	upstream string
 }
 
-// The marks of an entry.
+// mark is one of an entry's yeses and noes.
+type mark uint32
+
 const (
-	renewing uint32 = 1 << iota // a refresh is under way: it may be given for the grace beyond its end
+	authentic  mark = 1 << iota // the upstream set AD
+	asDisabled                  // asked with CD: answers CD queries only
+	mayBeStale                  // it may be given for staleFor beyond its end if upstream fails (RFC 8767)
+	forAll                      // of glue: it answers every client, not only source.client
+	renewing                    // a refresh is under way: it may be given for the grace beyond its end
+	refreshed                   // the resolver has been woken to refresh it
 	credited                    // its first hit has been counted as saved
 )
 
+// is says whether e has a mark.
+func (e *Entry) is(m mark) bool { return e.marks.Load()&uint32(m) != 0 }
+
 // mark sets a mark and says whether it was new.
-func (e *Entry) mark(m uint32) bool { return e.marks.Or(m)&m == 0 }
+func (e *Entry) mark(m mark) bool { return !e.is(m) && e.marks.Or(uint32(m))&uint32(m) == 0 }
+
+// rttStep is the unit of what an entry remembers of a round trip, which is six seconds at most.
+const rttStep = 100 * time.Microsecond
+
+// expires returns the end of e in the cache's time.
+func (e *Entry) expires() time.Duration { return e.arrived + time.Duration(e.full.ttl)*time.Second }
+
+// lives says whether e has not ended.
+func (e *Entry) lives(at time.Duration) bool { return at < e.expires() }
 
 // wakeClock is an instant in the cache's time; 0 is never.
 type wakeClock struct{ atomic.Int64 }
@@ -102,17 +114,6 @@ const (
 	WakeBundleDO                  // the same, to a client with DO: glue does not answer it, and it will ask for TLSA
 	WakeRefresh                   // the answer is asked for still, and is about to end
 )
-
-// wake returns the clock of a reason, nil if e has none.
-func (e *Entry) wake(why Reason) *wakeClock {
-	switch {
-	case why == WakeRefresh:
-		return &e.refresh
-	case e.more != nil:
-		return &e.more.bundle[why]
-	}
-	return nil
-}
 
 // Asker is what of a query decides which glue may answer it.
 type Asker struct {
@@ -141,7 +142,7 @@ func slot(hash uint64, r Rank) uint64 { return hash ^ uint64(r)*0x9e3779b97f4a7c
 func (e *Entry) Rank() Rank { return e.rank }
 
 // AD says whether the upstream called the data authentic (RFC 4035 §3.2.3).
-func (e *Entry) AD() bool { return e.ad }
+func (e *Entry) AD() bool { return e.is(authentic) }
 
 // By returns who had the question asked.
 func (e *Entry) By() By { return e.by }
@@ -151,10 +152,10 @@ func (e *Entry) question() []byte { return e.full.packed[wire.HeaderLen:e.full.q
 
 // staleUntil returns until when e may be given if upstream fails: not beyond its end unless it is of the kind for that.
 func (e *Entry) staleUntil() time.Duration {
-	if e.stales {
-		return e.expires + staleFor
+	if e.is(mayBeStale) {
+		return e.expires() + staleFor
 	}
-	return e.expires
+	return e.expires()
 }
 
 // Name returns the question's name, in lower case.
@@ -173,7 +174,7 @@ func (e *Entry) Type() uint16 {
 func (e *Entry) Rcode() int { return int(wire.Flags(e.full.packed) & 0xf) }
 
 // Expires returns the instant at which e ends.
-func (c *Cache) Expires(e *Entry) time.Time { return c.start.Add(e.expires) }
+func (c *Cache) Expires(e *Entry) time.Time { return c.start.Add(e.expires()) }
 
 // Msg unpacks the reply as it was stored, for the cold paths.
 func (e *Entry) Msg() (*dns.Msg, error) {

@@ -11,14 +11,16 @@ import (
 )
 
 // form is a packed reply without OPT, in one piece of memory with what is known of it: the message, where its TTLs lie
-// (two octets each, as many as it has records), and its cuts. ID, RD, CD, AD, TC, the question's spelling and the TTLs are
-// stamped on copies of it.
+// (two octets each, as many as it has records), and the borders before its end at which a reply may end, too. ID, RD, CD,
+// AD, TC, the question's spelling and the TTLs are stamped on copies of it.
 type form struct {
 	packed   []byte
 	end      uint16 // of the message
 	question uint16 // the end of the question, where the shortest reply ends
 	needed   uint16 // what was asked for ends here: a reply that ends before is partial, TC (RFC 2181 §9)
-	cuts     uint16 // how many
+	cuts     uint16 // how many borders there are before the end
+	life     uint32 // of the whole message, as of a cut
+	ttl      uint32 // seconds: how long an entry answers with it
 }
 
 // cut is a border behind the question at which a reply may end: between two RRsets of the answer, or after a section. A
@@ -100,11 +102,18 @@ func newForm(msg []byte, negative bool) form {
 	if negative {
 		f.needed = uint16(max(ends[0], ends[1]))
 	}
-	f.cuts = uint16(len(cuts))
-	for _, c := range cuts {
-		if negative && c.counts[2] == 0 { // its authority section lives as long as the entry, which is as long as the SOA says
-			c.life = forever
+	for i := range cuts {
+		if negative && cuts[i].counts[2] == 0 { // its authority section lives as long as the entry, which is as long as the SOA says
+			cuts[i].life = forever
 		}
+	}
+	if len(cuts) == 0 {
+		f.life = forever
+		return f
+	}
+	last := len(cuts) - 1
+	f.life, f.cuts = cuts[last].life, uint16(last) // its end and counts are the message's
+	for _, c := range cuts[:last] {
 		f.packed = binary.BigEndian.AppendUint16(f.packed, c.end)
 		for _, n := range c.counts {
 			f.packed = binary.BigEndian.AppendUint16(f.packed, n)

@@ -21,10 +21,10 @@ const (
 	eachWay   = 0x0080808080808080
 )
 
-// newFront returns a table with room for half as many entries again as there can be, so that few sets are full.
+// newFront returns a table with room for so many entries. When the cache is full a few find their set full, and take turns.
 func newFront(entries int) front {
 	n := 1
-	for n*ways < entries+entries/2 {
+	for n*ways < entries {
 		n *= 2
 	}
 	return make(front, n)

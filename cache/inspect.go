@@ -47,13 +47,13 @@ func (e *Entry) known(name string, at time.Duration) Known {
 	k := Known{
 		Name: name, Type: dns.Type(e.Type()).String(), Rcode: dns.RcodeToString[e.Rcode()], State: "expired",
 		Rank: [...]string{RankFailure: "failure", RankGlue: "glue", RankAnswer: "answer"}[e.rank],
-		Age:  int((at - e.arrived) / time.Second), AD: e.ad, CD: e.cd,
+		Age:  int((at - e.arrived) / time.Second), AD: e.is(authentic), CD: e.is(asDisabled),
 		By:     [...]string{ByClient: "client", ByProber: "prober", ByBundle: "bundle", ByRefresh: "refresh"}[e.by],
 		Client: from.client, Upstream: from.upstream, Hits: e.hits.Load(), Records: []string{},
 	}
 	switch {
-	case at < e.expires:
-		k.State, k.TTL = "live", int((e.expires-at)/time.Second)
+	case e.lives(at):
+		k.State, k.TTL = "live", int((e.expires()-at)/time.Second)
 	case at < e.staleUntil():
 		k.State = "stale"
 	}
@@ -77,7 +77,7 @@ type Asked struct {
 func (c *Cache) Hottest(n int) []Asked {
 	var all []Asked
 	c.each(func(e *Entry) {
-		if e.rank == RankAnswer && !e.cd && e.hits.Load() > 0 {
+		if e.rank == RankAnswer && !e.is(asDisabled) && e.hits.Load() > 0 {
 			all = append(all, Asked{e.Name(), e.Type(), e.hits.Load()})
 		}
 	})

@@ -1,8 +1,8 @@
 package cache
 
 import (
+	"bytes"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/miekg/dns"
@@ -39,26 +39,28 @@ func staleable(m *dns.Msg) bool {
 			return false
 		}
 	}
-	return !isListName(q.Name)
+	var name [256]byte
+	n, err := dns.PackDomainName(q.Name, name[:], 0, nil, false)
+	return err == nil && !isListName(name[:n])
 }
 
-// isListName says whether a name asks a list about an address: four numbers or thirty-two nibbles first (RFC 5782 §2.1).
-func isListName(name string) bool {
-	labels := dns.SplitDomainName(name)
-	if len(labels) > 4 && allOf(labels[:4], "0123456789", 3) {
-		return true
-	}
-	return len(labels) > 32 && allOf(labels[:32], "0123456789abcdefABCDEF", 1)
+// isListName says whether a name in wire form asks a list about an address: four numbers or thirty-two nibbles first
+// (RFC 5782 §2.1).
+func isListName(name []byte) bool {
+	return below(name, 4, "0123456789", 3) || below(name, 32, "0123456789abcdefABCDEF", 1)
 }
 
-// allOf says whether each label has at most most octets, all of them among the given ones.
-func allOf(labels []string, octets string, most int) bool {
-	for _, l := range labels {
-		if len(l) > most || strings.Trim(l, octets) != "" {
+// below says whether a name has more than so many labels, of which the first so many have at most most octets, all of them
+// among the given ones.
+func below(name []byte, labels int, octets string, most int) bool {
+	for range labels {
+		n := int(name[0])
+		if n == 0 || n > most || len(bytes.Trim(name[1:1+n], octets)) > 0 {
 			return false
 		}
+		name = name[1+n:]
 	}
-	return true
+	return name[0] != 0
 }
 
 // lifetime returns how long a scrubbed response may answer: the least TTL of its answer section and, where the chain

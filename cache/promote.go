@@ -146,7 +146,10 @@ func (c *Cache) glue(o offer, life time.Duration, now time.Time) *Entry {
 	}
 	full, _, _ := pack(m, false) // the name came off the wire, so it packs
 	g := c.entry(RankGlue, o.from, full, now)
-	g.cd, g.forAll, g.expires = false, c.GlueForAll, g.arrived+life
+	g.full.ttl = uint32(life / time.Second)
+	if c.GlueForAll {
+		g.mark(forAll)
+	}
 	return g
 }
 

@@ -83,7 +83,7 @@ func (s *shard) touch(hash uint64, e *Entry) {
 
 // entryOverhead is what an entry takes up beside its messages, octets: the Entry, and its places in front and in the LRU's
 // list and map.
-const entryOverhead = 96 + 8 + 80 + 32
+const entryOverhead = 80 + 16 + 80 + 32
 
 // size returns about how many octets e takes up.
 func (e *Entry) size() int {
@@ -146,8 +146,8 @@ func (st *hitStats) count(e *Entry, expired bool) {
 // credit counts the first hit on what nobody had asked for yet: without it, that query would have gone upstream and
 // waited. The hits after it are any cache's.
 func (st *hitStats) credit(e *Entry) {
-	if e.marks.Load()&credited == 0 && e.mark(credited) {
+	if e.mark(credited) {
 		st.savedQueries.Add(1)
-		st.savedWait.Add(int64(time.Duration(e.rtt) * time.Microsecond))
+		st.savedWait.Add(int64(time.Duration(e.rtt) * rttStep))
 	}
 }

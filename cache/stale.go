@@ -32,7 +32,7 @@ const renewGrace = 3 * time.Second
 
 // inGrace says whether e has just ended and is being refreshed.
 func (e *Entry) inGrace(at time.Duration) bool {
-	return at < e.expires+renewGrace && e.marks.Load()&renewing != 0
+	return e.is(renewing) && at < e.expires()+renewGrace
 }
 
 // graceFits says whether e, if it is in its grace, may be given to this client: AD is not promised beyond the TTL.
@@ -41,7 +41,7 @@ func (e *Entry) graceFits(q *wire.Query, at time.Duration) bool {
 }
 
 // showsAD says whether the client would be told that e is authentic (RFC 6840 §5.7-5.8).
-func (e *Entry) showsAD(q *wire.Query) bool { return e.ad && (q.DO || q.AD()) }
+func (e *Entry) showsAD(q *wire.Query) bool { return e.is(authentic) && (q.DO || q.AD()) }
 
 // staleFits says whether e, which has ended, may be given to this client if upstream fails. What was authentic is not
 // given to one that would take it for authentic still: its signatures may have ended too.

@@ -36,9 +36,12 @@ func (c *Cache) Store(m *dns.Msg, from Origin, now time.Time) (*Entry, error) {
 	}
 	q := m.Question[0]
 	e := c.entry(RankAnswer, from, full, now)
-	e.ad, e.expires = m.AuthenticatedData, e.arrived+life
-	if e.stales = life > 0 && staleable(m); e.stales && !from.CD { // a refresh asks for what validates
-		e.refresh.Store(int64(e.expires - life/refreshPart))
+	e.full.ttl = uint32(life / time.Second)
+	if m.AuthenticatedData {
+		e.mark(authentic)
+	}
+	if life > 0 && staleable(m) {
+		e.mark(mayBeStale)
 	}
 	if plain != nil || q.Qtype == dns.TypeMX {
 		e.more = &more{plain: plain}
@@ -69,7 +72,7 @@ func (c *Cache) Failure(q dns.Question, from Origin, why []byte, now time.Time) 
 	m.Rcode = dns.RcodeServerFailure
 	full, _, _ := pack(m, true) // a question that came off the wire packs
 	e := c.entry(RankFailure, from, full, now)
-	e.expires = e.arrived + failureTTL
+	e.full.ttl = uint32(failureTTL / time.Second)
 	if why != nil || q.Qtype == dns.TypeMX {
 		e.more = &more{options: why}
 	}
@@ -81,15 +84,18 @@ func (c *Cache) Failure(q dns.Question, from Origin, why []byte, now time.Time) 
 // entry makes an entry of a rank with everything that its origin says.
 func (c *Cache) entry(r Rank, from Origin, full form, now time.Time) *Entry {
 	e := newEntry(full)
-	e.rank, e.by, e.cd, e.arrived = r, from.By, from.CD, c.since(now)
+	e.rank, e.by, e.arrived = r, from.By, c.since(now)
+	if from.CD && r != RankGlue {
+		e.mark(asDisabled)
+	}
 	e.source = unique.Make(source{from.Client, from.Upstream})
-	e.rtt = uint32(min(from.RTT.Microseconds(), math.MaxUint32))
+	e.rtt = uint16(min(from.RTT/rttStep, math.MaxUint16))
 	return e
 }
 
 // hash returns the hash of e's key.
 func (c *Cache) hash(e *Entry) uint64 {
 	var buf [wire.MaxKey]byte
-	_, hash := c.key(buf[:], e.question(), e.cd)
+	_, hash := c.key(buf[:], e.question(), e.is(asDisabled))
 	return hash
 }

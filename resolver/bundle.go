@@ -79,13 +79,13 @@ func (b *round) ask(name string, qtype uint16) {
 		b.skip("rate")
 		return
 	}
-	f, _ := b.board(q, cache.ByBundle)
+	f := b.start(q, cache.ByBundle)
 	if f == nil {
 		return
 	}
 	b.stats.bundleQueries.Add(1)
 	b.waiting.Go(func() {
-		<-f.done
+		<-b.waits(f)
 		b.learn(name, qtype, f.entry)
 	})
 }

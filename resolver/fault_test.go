@@ -60,11 +60,11 @@ func TestSlowDomain(t *testing.T) {
 			}
 			return addressFor(q, 3600, u.String() == "udp://127.0.0.1:53"), nil
 		})
-		go r.Resolve(t.Context(), clientQuery(t, 1, "dead.example.", false))
+		go r.Resolve(t.Context(), nil, clientQuery(t, 1, "dead.example.", false))
 		time.Sleep(1600 * time.Millisecond)
 		q := clientQuery(t, 2, "mx.signed.example.", false)
 		q.Flags |= wire.FlagAD
-		if out := r.Resolve(t.Context(), q); wire.Flags(out)&wire.FlagAD == 0 {
+		if out := r.Resolve(t.Context(), nil, q); wire.Flags(out)&wire.FlagAD == 0 {
 			t.Error("AD is lost: the second upstream was asked although the first is well")
 		}
 		time.Sleep(5 * time.Second)
@@ -77,7 +77,7 @@ func TestMalformedIsNotDown(t *testing.T) {
 		r, _ := twoUpstreams(t, resolver.Options{}, func(context.Context, *upstream.Upstream, dns.Question, bool) (*upstream.Response, error) {
 			return nil, errors.New("malformed response")
 		})
-		if out := r.Resolve(t.Context(), clientQuery(t, 1, "evil.example.", false)); rcode(out) != dns.RcodeServerFailure {
+		if out := r.Resolve(t.Context(), nil, clientQuery(t, 1, "evil.example.", false)); rcode(out) != dns.RcodeServerFailure {
 			t.Errorf("RCODE %d", rcode(out))
 		}
 		for _, u := range r.Stats().Upstreams {
@@ -99,14 +99,14 @@ func TestCrowdedStale(t *testing.T) {
 			return addressFor(q, 10, false), nil
 		})
 		q := clientQuery(t, 1, "a.example.", false)
-		r.Resolve(t.Context(), q)
+		r.Resolve(t.Context(), nil, q)
 		time.Sleep(20 * time.Second)
-		go r.Resolve(t.Context(), clientQuery(t, 2, "silent.example.", false))
+		go r.Resolve(t.Context(), nil, clientQuery(t, 2, "silent.example.", false))
 		synctest.Wait()
-		if out := r.Resolve(t.Context(), q); rcode(out) != dns.RcodeSuccess {
+		if out := r.Resolve(t.Context(), nil, q); rcode(out) != dns.RcodeSuccess {
 			t.Errorf("RCODE %d although an old answer is there", rcode(out))
 		}
-		if out := r.Resolve(t.Context(), clientQuery(t, 3, "other.example.", false)); rcode(out) != dns.RcodeServerFailure {
+		if out := r.Resolve(t.Context(), nil, clientQuery(t, 3, "other.example.", false)); rcode(out) != dns.RcodeServerFailure {
 			t.Errorf("RCODE %d for what nobody knows", rcode(out))
 		}
 		time.Sleep(5 * time.Second)
@@ -132,7 +132,7 @@ func TestWatchTellsTheCache(t *testing.T) {
 		synctest.Wait()
 		mx := clientQuery(t, 1, "a.example.", false)
 		mx.Question[len(mx.Question)-3] = byte(dns.TypeMX)
-		r.Resolve(t.Context(), mx)
+		r.Resolve(t.Context(), nil, mx)
 		a := clientQuery(t, 2, "mx.a.example.", false)
 		if e := c.Peek(a, time.Now()); e == nil || e.Rank() != cache.RankGlue {
 			t.Fatal("there is no glue to begin with")
@@ -158,7 +158,7 @@ func TestFreeze(t *testing.T) {
 		for i := range 1500 {
 			go func() {
 				began := time.Now()
-				out := r.Resolve(t.Context(), clientQuery(t, 1, fmt.Sprintf("n%d.example.", i), false))
+				out := r.Resolve(t.Context(), nil, clientQuery(t, 1, fmt.Sprintf("n%d.example.", i), false))
 				if rcode(out) != dns.RcodeSuccess || time.Since(began) > 1500*time.Millisecond {
 					bad.Add(1)
 				}
@@ -182,7 +182,7 @@ func TestTooManyWait(t *testing.T) {
 		var answered, refused atomic.Int32
 		for i := range 300 {
 			go func() {
-				if rcode(r.Resolve(t.Context(), clientQuery(t, uint16(i), "a.example.", false))) == dns.RcodeSuccess {
+				if rcode(r.Resolve(t.Context(), nil, clientQuery(t, uint16(i), "a.example.", false))) == dns.RcodeSuccess {
 					answered.Add(1)
 				} else {
 					refused.Add(1)
@@ -227,11 +227,11 @@ func TestFastest(t *testing.T) {
 	r := resolver.New(resolver.Options{Policy: resolver.Fastest}, c, ups)
 	t.Cleanup(r.Close)
 	for i := range 2 { // each has its turn, because neither was measured
-		r.Resolve(t.Context(), clientQuery(t, 1, fmt.Sprintf("first%d.example.", i), false))
+		r.Resolve(t.Context(), nil, clientQuery(t, 1, fmt.Sprintf("first%d.example.", i), false))
 	}
 	slow := asked[1].Load()
 	for i := range 20 {
-		r.Resolve(t.Context(), clientQuery(t, 1, fmt.Sprintf("n%d.example.", i), false))
+		r.Resolve(t.Context(), nil, clientQuery(t, 1, fmt.Sprintf("n%d.example.", i), false))
 	}
 	if asked[1].Load() != slow || asked[2].Load() < 20 {
 		t.Errorf("the slow one was asked %d times more, the fast one %d times", asked[1].Load()-slow, asked[2].Load())

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mxglue/mxglue/cache"
 	"github.com/mxglue/mxglue/cache/wire"
+	"github.com/mxglue/mxglue/resolver/upstream"
 )
 
 // maxJoined is the most queries that wait for one question; those beyond hear SERVFAIL at once.
@@ -15,20 +16,35 @@ const maxJoined = 256
 
 // flight is a question that is upstream now. Whoever asks it meanwhile waits for the same answer.
 type flight struct {
+	key     string
+	from    cache.Origin
 	by      cache.By
 	started time.Time
 	joined  int           // guarded by Resolver.mu
 	waited  bool          // guarded by Resolver.mu: for by a client or the tester
 	who     cache.Asker   // guarded by Resolver.mu: the first of these, with DO if any of them sets it
-	done    chan struct{} // closed when entry is set
+	done    chan struct{} // closed when entry is set; made with Resolver.mu held, when there is somebody to wait: waits
 	entry   *cache.Entry
+}
+
+// waits returns what is closed when the flight has landed.
+func (r *Resolver) waits(f *flight) <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if f.done == nil {
+		f.done = make(chan struct{})
+		if f.entry != nil {
+			close(f.done)
+		}
+	}
+	return f.done
 }
 
 // find returns the entry that answers q, from upstream or from a question that is already on its way there, and says
 // which. An old answer is given when upstream takes too long or fails. The entry is nil if ctx ends first, if too many
 // questions are in flight, or if q does not unpack.
 func (r *Resolver) find(ctx context.Context, q *wire.Query, by cache.By) (e *cache.Entry, source string) {
-	f, e := r.board(q, by)
+	f, first, e := r.board(q, by)
 	if e != nil { // it landed between the miss and here
 		if source = sourceOf(e); source == "" {
 			source = "cache"
@@ -38,11 +54,19 @@ func (r *Resolver) find(ctx context.Context, q *wire.Query, by cache.By) (e *cac
 	if f == nil { // too much is going on for another question
 		return r.cache.Stale(q, time.Now()), "cache"
 	}
+	if first {
+		begun, e := r.quick(f)
+		if e != nil {
+			return e, "upstream"
+		}
+		go r.fly(f, begun)
+	}
+	done := r.waits(f)
 	late := time.NewTimer(r.StaleAfter)
 	defer late.Stop()
 	for {
 		select {
-		case <-f.done:
+		case <-done:
 			if f.entry.Rank() == cache.RankFailure {
 				if e := r.cache.Stale(q, time.Now()); e != nil {
 					return e, "cache"
@@ -62,34 +86,45 @@ func (r *Resolver) find(ctx context.Context, q *wire.Query, by cache.By) (e *cac
 	}
 }
 
-// board joins the flight of q's question, or starts it. Both results are nil if that cannot be.
-func (r *Resolver) board(q *wire.Query, by cache.By) (*flight, *cache.Entry) {
+// start puts q's question in flight for nobody who waits, unless it is there already. It returns nil if that cannot be, or
+// if the answer is cached.
+func (r *Resolver) start(q *wire.Query, by cache.By) *flight {
+	f, first, _ := r.board(q, by)
+	if first {
+		go func() {
+			if begun, e := r.quick(f); e == nil {
+				r.fly(f, begun)
+			}
+		}()
+	}
+	return f
+}
+
+// board joins the flight of q's question, or books one: then the caller is the first, and has to see that it lands. f and e
+// are nil if that cannot be.
+func (r *Resolver) board(q *wire.Query, by cache.By) (f *flight, first bool, e *cache.Entry) {
 	key := q.Key()
 	now := time.Now()
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if f, ok := r.flights[string(key)]; ok {
-		return r.join(f, q, by, now), nil
+		return r.join(f, q, by, now), false, nil
 	}
 	if by != cache.ByRefresh { // a refresh is for an answer that goes on a little
 		if e := r.cache.Peek(q, now); e != nil {
-			return nil, e
+			return nil, false, e
 		}
-	}
-	question, ok := unpack(key)
-	if !ok {
-		return nil, nil
 	}
 	if len(r.flights) >= r.room(by) {
 		r.stats.crowded.Add(1)
-		return nil, nil
+		return nil, false, nil
 	}
-	f := &flight{by: by, started: now, done: make(chan struct{})}
+	f = &flight{key: string(key), by: by, started: now,
+		from: cache.Origin{By: by, Client: q.Client, CD: q.CD(), Flushes: r.cache.Flushes()}}
 	f.waitedFor(q, by)
-	r.flights[string(key)] = f
-	go r.fly(f, string(key), question, cache.Origin{By: by, Client: q.Client, CD: q.CD(), Flushes: r.cache.Flushes()})
-	return f, nil
+	r.flights[f.key] = f
+	return f, true, nil
 }
 
 // room returns how many questions may be in flight for one more to begin. An eighth of the places is for refreshes: what is
@@ -131,39 +166,53 @@ func (f *flight) waitedFor(q *wire.Query, by cache.By) {
 	}
 }
 
-// fly asks the question and lands the flight. It has a budget of its own: those who wait come and go.
-func (r *Resolver) fly(f *flight, key string, q dns.Question, from cache.Origin) {
-	f.entry = r.settle(q, from)
+// fly asks the question and lands the flight. It has a budget of its own: those who wait come and go. begun is the question
+// on its way to an upstream already, or nil.
+func (r *Resolver) fly(f *flight, begun *begun) {
+	question, ok := unpack([]byte(f.key))
+	if !ok { // a question that came off the wire unpacks
+		begun.end()
+		r.land(f, r.cache.Failure(dns.Question{Name: ".", Qclass: dns.ClassINET}, f.from, nil, time.Now()), 0)
+		return
+	}
+	r.land(f, r.settle(question, f.from, begun), question.Qtype)
+}
+
+// land gives the flight its entry, for all who wait.
+func (r *Resolver) land(f *flight, e *cache.Entry, qtype uint16) {
 	if f.by == cache.ByRefresh {
 		r.stats.refreshes.Add(1)
 	}
-	if r.Bundle && q.Qtype == dns.TypeMX {
-		r.lead(f)
+	if r.Bundle && qtype == dns.TypeMX {
+		r.lead(f, e)
 	}
 	r.mu.Lock()
-	delete(r.flights, key)
-	r.mu.Unlock()
-	close(f.done)
+	defer r.mu.Unlock()
+	delete(r.flights, f.key)
+	f.entry = e
+	if f.done != nil {
+		close(f.done)
+	}
 }
 
 // lead begins the bundle of an MX answer at once, for one who is about to ask for the addresses. Whoever is told the MX
 // later begins a round for what that did not bring.
-func (r *Resolver) lead(f *flight) {
+func (r *Resolver) lead(f *flight, mx *cache.Entry) {
 	r.mu.Lock()
 	waited, who := f.waited, f.who
 	r.mu.Unlock()
 	for _, why := range bundleReasons {
-		if !waited || why != r.cache.BundleReason(f.entry, who) {
-			r.cache.SetWake(f.entry, why, time.Now())
+		if !waited || why != r.cache.BundleReason(mx, who) {
+			r.cache.SetWake(mx, why, time.Now())
 		}
 	}
 	if waited {
-		r.round(f.entry, who)
+		r.round(mx, who)
 	}
 }
 
 // settle gets an answer into the cache, from the configured records or from upstream, or a failure.
-func (r *Resolver) settle(q dns.Question, from cache.Origin) *cache.Entry {
+func (r *Resolver) settle(q dns.Question, from cache.Origin, begun *begun) *cache.Entry {
 	if m := r.Records.answer(q); m != nil {
 		if e, err := r.cache.Store(m, from, time.Now()); err == nil {
 			return e
@@ -172,17 +221,26 @@ func (r *Resolver) settle(q dns.Question, from cache.Origin) *cache.Entry {
 	ctx, cancel := context.WithTimeout(context.Background(), r.Budget)
 	defer cancel()
 	rt := r.routeOf(q.Name)
-	resp, m, why := r.forward(ctx, rt, q, from.CD)
+	resp, m, why := r.forward(ctx, rt, q, from.CD, begun)
 	if resp != nil {
-		from.Upstream, from.RTT, from.UDP, from.Size = m.String(), m.RTT(), resp.UDP, resp.Size
-		r.distrust(rt, m, resp.Msg)
-		e, err := r.cache.Store(resp.Msg, from, time.Now())
-		if err == nil {
+		if e := r.keep(rt, m, resp, from); e != nil {
 			return e
 		}
-		r.seldom("response not usable", "question", q.Name, "type", dns.TypeToString[q.Qtype], "upstream", m.String(), "error", err)
 	}
 	return r.cache.Failure(q, from, why, time.Now())
+}
+
+// keep stores what a member has responded; nil if that cannot be.
+func (r *Resolver) keep(rt *route, m *member, resp *upstream.Response, from cache.Origin) *cache.Entry {
+	q := resp.Msg.Question[0]
+	from.Upstream, from.RTT, from.UDP, from.Size = m.String(), m.RTT(), resp.UDP, resp.Size
+	r.distrust(rt, m, resp.Msg)
+	e, err := r.cache.Store(resp.Msg, from, time.Now())
+	if err != nil {
+		r.seldom("response not usable", "question", q.Name, "type", dns.TypeToString[q.Qtype], "upstream", m.String(), "error", err)
+		return nil
+	}
+	return e
 }
 
 // distrust takes out of a response what its way here does not vouch for: AD over a path that anybody on it can change
@@ -190,13 +248,7 @@ func (r *Resolver) settle(q dns.Question, from cache.Origin) *cache.Entry {
 // of this network.
 func (r *Resolver) distrust(rt *route, m *member, response *dns.Msg) {
 	if response.AuthenticatedData {
-		r.cache.SawAD() // stripped or not: glue is no answer to one who asks for AD here
-		if !r.TrustAD && !m.Trusted() {
-			response.AuthenticatedData = false
-			m.stripped.Do(func() {
-				r.Log.Warn("AD bit not passed on: the way to this upstream is neither loopback nor encrypted, so anybody on it could set it (resolver.dnssec: trust overrides)", "upstream", m.String())
-			})
-		}
+		response.AuthenticatedData = r.believes(m)
 	}
 	if rt.NoPrivate {
 		if n := dropPrivate(response); n > 0 {
@@ -205,6 +257,18 @@ func (r *Resolver) distrust(rt *route, m *member, response *dns.Msg) {
 			r.seldom("private addresses dropped from an answer", "question", response.Question[0].Name, "upstream", m.String())
 		}
 	}
+}
+
+// believes says whether AD of this member's is passed on, and says so once if it is not.
+func (r *Resolver) believes(m *member) bool {
+	r.cache.SawAD() // passed on or not: glue is no answer to one who asks for AD here
+	if r.TrustAD || m.Trusted() {
+		return true
+	}
+	m.stripped.Do(func() {
+		r.Log.Warn("AD bit not passed on: the way to this upstream is neither loopback nor encrypted, so anybody on it could set it (resolver.dnssec: trust overrides)", "upstream", m.String())
+	})
+	return false
 }
 
 // unpack reads the question back from a cache key, whose class is IN.

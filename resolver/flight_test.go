@@ -109,7 +109,7 @@ func TestJoin(t *testing.T) {
 					name[bit] ^= byte(i>>bit&1) * 0x20
 				}
 				q := clientQuery(t, uint16(i), string(name), false)
-				if reply := r.Resolve(t.Context(), q); !isAnswer(reply, q) {
+				if reply := r.Resolve(t.Context(), nil, q); !isAnswer(reply, q) {
 					t.Errorf("client %d got %x", i, reply)
 				}
 			})
@@ -139,7 +139,7 @@ func TestNotJoined(t *testing.T) {
 			clientQuery(t, 1, "a.example.", false), clientQuery(t, 2, "b.example.", false), clientQuery(t, 3, "a.example.", true),
 		} {
 			clients.Go(func() {
-				if reply := r.Resolve(t.Context(), q); !isAnswer(reply, q) || wire.Flags(reply)&wire.FlagCD != q.Flags&wire.FlagCD {
+				if reply := r.Resolve(t.Context(), nil, q); !isAnswer(reply, q) || wire.Flags(reply)&wire.FlagCD != q.Flags&wire.FlagCD {
 					t.Errorf("query %d got %x", q.ID, reply)
 				}
 			})
@@ -163,7 +163,7 @@ func TestGiveUp(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				defer cancel()
 				start := time.Now()
-				reply := r.Resolve(ctx, q)
+				reply := r.Resolve(ctx, nil, q)
 				if waited := time.Since(start); waited != min(patience, a.delay) || isAnswer(reply, q) != (patience > a.delay) {
 					t.Errorf("patience %v: waited %v, got %x", patience, waited, reply)
 				}
@@ -177,12 +177,12 @@ func TestGiveUp(t *testing.T) {
 		// Even if nobody waits any more the answer is kept.
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if reply := r.Resolve(ctx, clientQuery(t, 2, "b.example.", false)); reply != nil {
+		if reply := r.Resolve(ctx, nil, clientQuery(t, 2, "b.example.", false)); reply != nil {
 			t.Errorf("a client that was gone got %x", reply)
 		}
 		time.Sleep(2 * time.Second)
 		q = clientQuery(t, 3, "b.example.", false)
-		if reply := r.Resolve(t.Context(), q); !isAnswer(reply, q) || a.count.Load() != 2 {
+		if reply := r.Resolve(t.Context(), nil, q); !isAnswer(reply, q) || a.count.Load() != 2 {
 			t.Errorf("%d questions, the late client got %x", a.count.Load(), reply)
 		}
 	})
@@ -196,7 +196,7 @@ func TestMaxInFlight(t *testing.T) {
 		r := newResolver(t, resolver.Options{MaxInFlight: 2}, a)
 		resolve := func(name string) (rcode uint16, waited time.Duration) {
 			start := time.Now()
-			reply := r.Resolve(t.Context(), clientQuery(t, 1, name, false))
+			reply := r.Resolve(t.Context(), nil, clientQuery(t, 1, name, false))
 			return wire.Flags(reply) & 0xf, time.Since(start)
 		}
 		var clients sync.WaitGroup
@@ -234,7 +234,7 @@ func TestManySilent(t *testing.T) {
 		for i := range questions {
 			clients.Go(func() {
 				q := clientQuery(t, uint16(i), fmt.Sprintf("%d.example.", i), false)
-				if reply := r.Resolve(t.Context(), q); wire.ID(reply) == q.ID && wire.Flags(reply)&0xf == wire.RcodeServFail {
+				if reply := r.Resolve(t.Context(), nil, q); wire.ID(reply) == q.ID && wire.Flags(reply)&0xf == wire.RcodeServFail {
 					failed.Add(1)
 				}
 			})
@@ -317,7 +317,7 @@ func TestSource(t *testing.T) {
 		exchange("other.example.", dns.TypeA, "upstream", a.delay)
 		exchange("other.example.", dns.TypeA, "cache", 0)
 
-		go r.Resolve(t.Context(), clientQuery(t, 1, "client.example.", false))
+		go r.Resolve(t.Context(), nil, clientQuery(t, 1, "client.example.", false))
 		synctest.Wait()
 		exchange("client.example.", dns.TypeA, "upstream", a.delay) // a client asked first
 		if n := a.count.Load(); n != 6 {                            // 1 MX, mx1 AAAA, mx2 A and AAAA, other, client
@@ -366,7 +366,7 @@ func TestWithoutAsk(t *testing.T) {
 	for i := range 100 {
 		clients.Go(func() {
 			q := clientQuery(t, uint16(i), "a.example.", false)
-			if reply := r.Resolve(t.Context(), q); !isAnswer(reply, q) {
+			if reply := r.Resolve(t.Context(), nil, q); !isAnswer(reply, q) {
 				t.Errorf("client %d got %x", i, reply)
 			}
 		})

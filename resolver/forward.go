@@ -38,9 +38,11 @@ type try struct {
 // fails or is overdue. Those already asked are listened to until the end, so that a late answer still counts. An upstream
 // that has said it cannot is not asked again; a silent one is, because datagrams get lost. If nobody settled the question
 // the response is nil, and why holds the EDNS options that say why not.
-func (r *Resolver) forward(ctx context.Context, rt *route, q dns.Question, cd bool) (response *upstream.Response, by *member, why []byte) {
+// begun, if it is not nil, is the first try of its member, and under way.
+func (r *Resolver) forward(ctx context.Context, rt *route, q dns.Question, cd bool, begun *begun) (response *upstream.Response, by *member, why []byte) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer func() { begun.end() }() // if nobody has taken it up
 	r.remeasure(rt)
 	order := rt.order()
 	n := len(order)
@@ -58,8 +60,12 @@ func (r *Resolver) forward(ctx context.Context, rt *route, q dns.Question, cd bo
 		if t.hopeful {
 			a.hopeful++
 		}
+		asks := func() (*upstream.Response, error) { return r.ask(ctx, m, q, cd) }
+		if begun != nil && begun.member == m {
+			asks, begun = begun.resume(ctx), nil
+		}
 		go func() {
-			t.response, t.err = r.ask(ctx, m, q, cd)
+			t.response, t.err = asks()
 			a.results <- t
 		}()
 		settled, overdue := r.wait(ctx, a, m, patience)

@@ -165,11 +165,20 @@ func (r *Resolver) look(ctx context.Context, m *member) {
 	}
 }
 
+// asked notes when the member was asked, and when it answered, unless that is the zero time.
+func (m *member) asked(began, heard time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lastTry = began
+	if !heard.IsZero() {
+		m.heard = heard
+	}
+}
+
 // ask does one exchange.
 func (r *Resolver) ask(ctx context.Context, m *member, q dns.Question, cd bool) (*upstream.Response, error) {
-	m.mu.Lock()
-	m.lastTry = time.Now()
-	m.mu.Unlock()
+	began := time.Now()
+	m.asked(began, time.Time{})
 	exchange := m.Exchange
 	if r.Ask != nil {
 		exchange = func(ctx context.Context, q dns.Question, cd bool) (*upstream.Response, error) {
@@ -178,9 +187,7 @@ func (r *Resolver) ask(ctx context.Context, m *member, q dns.Question, cd bool) 
 	}
 	resp, err := exchange(ctx, q, cd)
 	if err == nil {
-		m.mu.Lock()
-		m.heard = time.Now()
-		m.mu.Unlock()
+		m.asked(began, time.Now())
 	}
 	return resp, err
 }

@@ -231,7 +231,7 @@ func (w *world) query(t *testing.T, s step) {
 	start := time.Now()
 	out := w.cache.Answer(nil, &q, start)
 	if out == nil {
-		out = w.resolver.Resolve(t.Context(), &q)
+		out = w.resolver.Resolve(t.Context(), nil, &q)
 	}
 	w.waited = time.Since(start)
 	synctest.Wait()

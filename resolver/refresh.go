@@ -34,7 +34,7 @@ func (r *Resolver) refreshLater(e *cache.Entry) {
 	r.cache.Renew(e)
 	time.AfterFunc(time.Until(r.cache.Expires(e))+refreshAfter, func() {
 		if r.ctx.Err() == nil {
-			r.board(q, cache.ByRefresh)
+			r.start(q, cache.ByRefresh)
 		}
 	})
 }
@@ -54,7 +54,7 @@ func (r *Resolver) Warm(ctx context.Context, questions []cache.Asked) {
 		case <-tick.C:
 		}
 		if q, ok := newQuery(a.Name, a.Type, false); ok && !r.busy() {
-			r.board(q, cache.ByRefresh)
+			r.start(q, cache.ByRefresh)
 		}
 	}
 }

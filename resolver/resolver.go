@@ -97,11 +97,11 @@ func (r *Resolver) Close() {
 	}
 }
 
-// Resolve answers a query that the cache could not, and waits for the upstream if need be. It returns nil if ctx ends
-// first.
-func (r *Resolver) Resolve(ctx context.Context, q *wire.Query) []byte {
+// Resolve appends the reply to a query that the cache could not answer, and waits for the upstream if need be. It returns
+// nil if ctx ends first.
+func (r *Resolver) Resolve(ctx context.Context, dst []byte, q *wire.Query) []byte {
 	if !q.RD() { // we look things up for those who ask us to (RFC 1034 §4.3.1); they may see what is cached
-		return wire.AppendError(nil, q, wire.RcodeRefused)
+		return wire.AppendError(dst, q, wire.RcodeRefused)
 	}
 	e, _ := r.find(ctx, q, cache.ByClient)
 	if e == nil && ctx.Err() != nil {
@@ -111,9 +111,9 @@ func (r *Resolver) Resolve(ctx context.Context, q *wire.Query) []byte {
 		r.stats.servfail.Add(1)
 	}
 	if e == nil {
-		return wire.AppendError(nil, q, wire.RcodeServFail)
+		return wire.AppendError(dst, q, wire.RcodeServFail)
 	}
-	return r.cache.Append(nil, e, q, time.Now())
+	return r.cache.Append(dst, e, q, time.Now())
 }
 
 // Exchange answers a query of the MX tester by whatever means, and says where the answer came from: "glue", "bundle",

@@ -91,7 +91,7 @@ func newAsker(t *testing.T) func(name string, b bits) truth {
 		}
 		out := c.Answer(nil, &q, time.Now())
 		if out == nil {
-			out = r.Resolve(t.Context(), &q)
+			out = r.Resolve(t.Context(), nil, &q)
 		}
 		reply := new(dns.Msg)
 		if err := reply.Unpack(out); err != nil {

@@ -77,6 +77,7 @@ func serve(ctx context.Context, config Config, out io.Writer) error {
 
 	var parts sync.WaitGroup
 	parts.Go(func() { questions.Watch(ctx) })
+	parts.Go(func() { keepMemory(ctx, func() int { return answers.Stats().Octets }) })
 	if hot := newHotlist(config.Cache.Hotlist, log); hot != nil {
 		parts.Go(func() { hot.run(ctx, answers, questions.Warm, log) })
 	}

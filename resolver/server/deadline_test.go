@@ -142,9 +142,9 @@ func TestIdleWhenFull(t *testing.T) {
 // A connection is not idle while an answer is due, and the client's time begins anew with each message.
 func TestIdleCountsAnew(t *testing.T) {
 	s := wired(Options{})
-	s.Resolve = func(_ context.Context, q *wire.Query) []byte {
+	s.Resolve = func(_ context.Context, dst []byte, q *wire.Query) []byte {
 		time.Sleep(4 * time.Second)
-		return wire.AppendError(nil, q, 0)
+		return wire.AppendError(dst, q, 0)
 	}
 	inBubble(t, s, func(t *testing.T, p *pipes, _ func() time.Duration) {
 		conn := p.dial()
@@ -178,11 +178,11 @@ func TestClientDoesNotRead(t *testing.T) {
 }
 
 func TestDrain(t *testing.T) {
-	takes := func(d time.Duration) func(context.Context, *wire.Query) []byte {
-		return func(ctx context.Context, q *wire.Query) []byte {
+	takes := func(d time.Duration) func(context.Context, []byte, *wire.Query) []byte {
+		return func(ctx context.Context, dst []byte, q *wire.Query) []byte {
 			select {
 			case <-time.After(d):
-				return wire.AppendError(nil, q, 0)
+				return wire.AppendError(dst, q, 0)
 			case <-ctx.Done():
 				return nil
 			}

@@ -132,10 +132,10 @@ func TestListenErrors(t *testing.T) {
 func TestDrainSockets(t *testing.T) {
 	s := wired(Options{})
 	arrived, goOn := make(chan struct{}), make(chan struct{})
-	s.Resolve = func(_ context.Context, q *wire.Query) []byte {
+	s.Resolve = func(_ context.Context, dst []byte, q *wire.Query) []byte {
 		arrived <- struct{}{}
 		<-goOn
-		return wire.AppendError(nil, q, 0)
+		return wire.AppendError(dst, q, 0)
 	}
 	at, stop := start(t, s)
 	udp, tcp, q := dialUDP(t, at), dialTCP(t, "", at), query(1, miss)

@@ -31,12 +31,13 @@ type Server struct {
 	// Near is told of a batch of queries before they are answered one by one, so that memory can be on its way. What it
 	// returns says nothing. nil is none.
 	Near func(batch []wire.Query) int
-	// Resolve returns the reply to q, or nil for none. It may wait until ctx ends.
-	Resolve func(ctx context.Context, q *wire.Query) []byte
+	// Resolve appends the reply to q, or returns nil for none. It may wait until ctx ends.
+	Resolve func(ctx context.Context, dst []byte, q *wire.Query) []byte
 
 	udp   []*udpSocket
 	tcp   []net.Listener
 	slots chan struct{} // a place for each query that waits for an upstream
+	idle  chan *waiter  // those that have nothing to do
 
 	conns connTable
 	stats struct {
@@ -64,6 +65,7 @@ func (s *Server) defaults() {
 		s.Near = func([]wire.Query) int { return 0 }
 	}
 	s.slots = make(chan struct{}, s.MaxWaiting)
+	s.idle = make(chan *waiter, maxIdle)
 	s.conns.byClient = make(map[netip.Addr]int)
 	s.conns.open = make(map[net.Conn]struct{})
 }
@@ -98,6 +100,7 @@ func (s *Server) Serve(ctx context.Context) {
 	})
 	defer end.Stop()
 	waiting.Wait()
+	s.dismiss()
 	for _, u := range s.udp {
 		u.close()
 	}

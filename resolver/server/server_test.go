@@ -36,7 +36,7 @@ func wired(o Options) *Server {
 			}
 			return wire.AppendError(dst, q, 0)
 		},
-		Resolve: func(_ context.Context, q *wire.Query) []byte { return wire.AppendError(nil, q, 0) },
+		Resolve: func(_ context.Context, dst []byte, q *wire.Query) []byte { return wire.AppendError(dst, q, 0) },
 	}
 }
 

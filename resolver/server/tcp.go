@@ -105,8 +105,8 @@ func (c *tcpConn) serve(ctx context.Context) {
 			pipelined <- struct{}{}
 			waiting.Go(func() {
 				defer func() { <-pipelined; c.leave() }()
-				if reply := c.Resolve(ctx, &q); reply != nil {
-					c.write(frame(append(make([]byte, 2, 2+len(reply)), reply...), 0))
+				if reply := c.Resolve(ctx, make([]byte, 2, 512), &q); reply != nil {
+					c.write(frame(reply, 0))
 				}
 			})
 		}

@@ -38,12 +38,12 @@ func TestTCP(t *testing.T) {
 func TestPipelining(t *testing.T) {
 	s := wired(Options{})
 	arrived, goOn := make(chan struct{}, 10), make(chan struct{})
-	s.Resolve = func(_ context.Context, q *wire.Query) []byte {
+	s.Resolve = func(_ context.Context, dst []byte, q *wire.Query) []byte {
 		arrived <- struct{}{}
 		if q.ID == 1 {
 			<-goOn
 		}
-		return wire.AppendError(nil, q, 0)
+		return wire.AppendError(dst, q, 0)
 	}
 	at, _ := start(t, s)
 	conn := dialTCP(t, "", at)
@@ -69,10 +69,10 @@ func TestPipelineFull(t *testing.T) {
 	const all = 3 * tcpPipelined
 	s := wired(Options{})
 	arrived, goOn := make(chan uint16, all), make(chan struct{})
-	s.Resolve = func(_ context.Context, q *wire.Query) []byte {
+	s.Resolve = func(_ context.Context, dst []byte, q *wire.Query) []byte {
 		arrived <- q.ID
 		<-goOn
-		return wire.AppendError(nil, q, 0)
+		return wire.AppendError(dst, q, 0)
 	}
 	at, _ := start(t, s)
 	conn := dialTCP(t, "", at)
@@ -120,11 +120,11 @@ func TestLargestReply(t *testing.T) {
 		}
 		return nil
 	}
-	s.Resolve = func(_ context.Context, q *wire.Query) []byte {
+	s.Resolve = func(_ context.Context, dst []byte, q *wire.Query) []byte {
 		if q.Limit != wire.MaxMessage {
 			t.Errorf("limit %d", q.Limit)
 		}
-		return large
+		return append(dst, large...)
 	}
 	at, _ := start(t, s)
 	conn := dialTCP(t, "", at)
@@ -154,10 +154,10 @@ func TestLargestQuery(t *testing.T) {
 func TestHalfClosed(t *testing.T) {
 	s := wired(Options{})
 	arrived, goOn := make(chan struct{}), make(chan struct{})
-	s.Resolve = func(_ context.Context, q *wire.Query) []byte {
+	s.Resolve = func(_ context.Context, dst []byte, q *wire.Query) []byte {
 		close(arrived)
 		<-goOn
-		return wire.AppendError(nil, q, 0)
+		return wire.AppendError(dst, q, 0)
 	}
 	at, _ := start(t, s)
 	conn, q := dialTCP(t, "", at), query(5, miss)
@@ -173,9 +173,9 @@ func TestHalfClosed(t *testing.T) {
 func TestBrokenOff(t *testing.T) {
 	s := wired(Options{})
 	goOn := make(chan struct{})
-	s.Resolve = func(_ context.Context, q *wire.Query) []byte {
+	s.Resolve = func(_ context.Context, dst []byte, q *wire.Query) []byte {
 		<-goOn
-		return wire.AppendError(nil, q, 0)
+		return wire.AppendError(dst, q, 0)
 	}
 	at, _ := start(t, s)
 	q := framed(query(1, miss))

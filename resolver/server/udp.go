@@ -7,7 +7,6 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
@@ -82,21 +81,9 @@ func (s *Server) serveUDP(ctx context.Context, u *udpSocket, waiting *sync.WaitG
 			}
 			d := &b.slots[i]
 			if d.reply = s.Answer(d.query[:0], &b.queries[i], now); d.reply == nil && s.enter() {
-				s.resolveUDP(ctx, u, waiting, slices.Clone(d.query), slices.Clone(d.oob), d.client)
+				s.resolve(ctx, u, waiting, d)
 			}
 		}
 		u.send(b.slots[:n])
 	}
-}
-
-// resolveUDP answers a miss in a goroutine of its own.
-func (s *Server) resolveUDP(ctx context.Context, u *udpSocket, waiting *sync.WaitGroup, msg, oob []byte, from netip.AddrPort) {
-	waiting.Go(func() {
-		defer s.leave()
-		q := wire.Query{Client: from.Addr().WithZone("")}
-		q.Parse(msg, false)
-		if reply := s.Resolve(ctx, &q); reply != nil {
-			u.conn.WriteMsgUDPAddrPort(reply, oob, from)
-		}
-	})
 }

@@ -34,10 +34,10 @@ func TestQueryOfResolve(t *testing.T) {
 	s := wired(Options{})
 	seen := make(chan *wire.Query, 2)
 	goOn := make(chan struct{})
-	s.Resolve = func(_ context.Context, q *wire.Query) []byte {
+	s.Resolve = func(_ context.Context, dst []byte, q *wire.Query) []byte {
 		seen <- q
 		<-goOn
-		return wire.AppendError(nil, q, 0)
+		return wire.AppendError(dst, q, 0)
 	}
 	at, _ := start(t, s)
 	conn := dialUDP(t, at)
@@ -59,7 +59,7 @@ func TestQueryOfResolve(t *testing.T) {
 // A Resolve that has nothing to say sends nothing.
 func TestNoReply(t *testing.T) {
 	s := wired(Options{})
-	s.Resolve = func(context.Context, *wire.Query) []byte { return nil }
+	s.Resolve = func(context.Context, []byte, *wire.Query) []byte { return nil }
 	at, _ := start(t, s)
 	conn, q := dialUDP(t, at), query(2, hit)
 	send(t, conn, query(1, miss))
@@ -70,9 +70,9 @@ func TestNoReply(t *testing.T) {
 func TestMaxWaiting(t *testing.T) {
 	s := wired(Options{MaxWaiting: 2})
 	goOn := make(chan struct{})
-	s.Resolve = func(_ context.Context, q *wire.Query) []byte {
+	s.Resolve = func(_ context.Context, dst []byte, q *wire.Query) []byte {
 		<-goOn
-		return wire.AppendError(nil, q, 0)
+		return wire.AppendError(dst, q, 0)
 	}
 	at, _ := start(t, s)
 	conn := dialUDP(t, at)
@@ -105,7 +105,7 @@ func TestMaxWaiting(t *testing.T) {
 func TestAllow(t *testing.T) {
 	s := wired(Options{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}})
 	asked := make(chan struct{}, 10)
-	s.Resolve = func(context.Context, *wire.Query) []byte { asked <- struct{}{}; return nil }
+	s.Resolve = func(context.Context, []byte, *wire.Query) []byte { asked <- struct{}{}; return nil }
 	at, _ := start(t, s)
 	stranger, err := net.DialUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 9)}, net.UDPAddrFromAddrPort(at))
 	if err != nil {

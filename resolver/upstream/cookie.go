@@ -40,18 +40,27 @@ func (c *cookies) put(m *dns.Msg, now time.Time) {
 	opt.Option = append(opt.Option, &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: c.next(now)})
 }
 
+// next returns the cookie for a query, client's and server's, in hexadecimal digits.
 func (c *cookies) next(now time.Time) string {
+	var room [clientCookieLen + maxServerCookie]byte
+	return hex.EncodeToString(c.append(room[:0], now))
+}
+
+// append appends the octets of the cookie for a query.
+func (c *cookies) append(dst []byte, now time.Time) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if now.Sub(c.drawn) > cookieLife {
 		c.client, c.server = "", ""
 	}
 	if c.client != "" {
-		return c.client + c.server
+		dst, _ = hex.AppendDecode(dst, []byte(c.client)) // they are always digits
+		dst, _ = hex.AppendDecode(dst, []byte(c.server))
+		return dst
 	}
-	var fresh [8]byte
+	var fresh [clientCookieLen / 2]byte
 	rand.Read(fresh[:]) // never fails: crypto/rand ends the program instead
-	return hex.EncodeToString(fresh[:])
+	return append(dst, fresh[:]...)
 }
 
 // learn keeps the server cookie of a response that matched query. A response without one, which reaches here over TCP

@@ -39,16 +39,35 @@ func (u *Upstream) exchangeUDP(ctx context.Context, m *dns.Msg) (*Response, erro
 		return nil, err
 	}
 	defer conn.Close()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })()
-
 	u.queries.Add(1)
 	if _, err := conn.WriteToUDPAddrPort(packed, u.peer); err != nil {
 		return nil, err
 	}
+	return u.readUDP(ctx, conn, &query, packed, maxMismatched, u.silence)
+}
+
+// awaitUDP waits for the response to a query that is out already, or judges what has come.
+func (u *Upstream) awaitUDP(ctx context.Context, query *dns.Msg, a *Asked) (*Response, error) {
+	if a.got != nil {
+		if r, err := u.accept(query, a.got, u.peer); !errors.Is(err, errMismatch) {
+			return r, err
+		}
+		u.mismatched.Add(1)
+		a.mismatched++
+	}
+	return u.readUDP(ctx, a.socket.conn, query, a.query, maxMismatched-a.mismatched, u.silence-time.Since(a.began))
+}
+
+// readUDP reads until a response matches the query, which was sent from conn, or so many have not. If nothing has come for
+// so long it asks over TCP as well.
+func (u *Upstream) readUDP(ctx context.Context, conn *net.UDPConn, query *dns.Msg, packed []byte, lies int, silence time.Duration) (*Response, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	conn.SetReadDeadline(time.Time{})
+	defer context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })()
+
 	overTCP := make(chan *Response, 1)
-	late := time.AfterFunc(u.silence, func() {
+	late := time.AfterFunc(silence, func() {
 		if r, err := u.repeatTCP(ctx, packed); err == nil {
 			overTCP <- r
 			conn.SetReadDeadline(time.Unix(1, 0)) // no datagram is waited for any more
@@ -56,7 +75,7 @@ func (u *Upstream) exchangeUDP(ctx context.Context, m *dns.Msg) (*Response, erro
 	})
 	defer late.Stop()
 	buf := make([]byte, 4096) // more than asked for, so that a larger datagram is seen whole
-	for range maxMismatched {
+	for range lies {
 		n, from, err := conn.ReadFromUDPAddrPort(buf)
 		if err != nil {
 			select {
@@ -66,7 +85,7 @@ func (u *Upstream) exchangeUDP(ctx context.Context, m *dns.Msg) (*Response, erro
 				return nil, readError(ctx, err)
 			}
 		}
-		if r, err := u.accept(&query, buf[:n], from); !errors.Is(err, errMismatch) {
+		if r, err := u.accept(query, buf[:n], from); !errors.Is(err, errMismatch) {
 			return r, err
 		}
 		u.mismatched.Add(1)

@@ -32,6 +32,7 @@ type Upstream struct {
 	http     *http.Transport        // HTTPS
 	sessions tls.ClientSessionCache // to be resumed
 	cookies  cookies
+	resting  resting // sockets of the quick way
 	silence  time.Duration
 	dial     func(ctx context.Context, network, address string) (net.Conn, error) // nil means net.Dialer's
 	counters
@@ -82,6 +83,7 @@ func New(address string) (*Upstream, error) {
 // after it opens new ones.
 func (u *Upstream) Close() {
 	u.pool.close()
+	u.resting.close()
 	if u.http != nil {
 		u.http.CloseIdleConnections()
 	}
@@ -96,12 +98,16 @@ func (u *Upstream) RTT() time.Duration { return time.Duration(u.rtt.Load()) }
 // Exchange asks the upstream one question with recursion, DO and, if cd is set, CD, and returns the response that
 // matches it. Errors: the context's, a network error, or what made the response unreadable; each names the upstream.
 func (u *Upstream) Exchange(ctx context.Context, q dns.Question, cd bool) (*Response, error) {
-	start := time.Now()
-	r, err := u.exchange(ctx, newQuery(q, cd))
+	return u.exchangeFrom(ctx, q, cd, time.Now(), u.exchangeUDP)
+}
+
+// exchangeFrom is an Exchange that began at the given instant. firstUDP does the first round trip if that is over UDP.
+func (u *Upstream) exchangeFrom(ctx context.Context, q dns.Question, cd bool, start time.Time, firstUDP roundTrip) (*Response, error) {
+	r, err := u.exchange(ctx, newQuery(q, cd), firstUDP)
 	if err == nil && r.Msg.Rcode == dns.RcodeFormatError && r.Msg.IsEdns0() == nil {
 		plain := newQuery(q, cd)
 		plain.Extra = nil // the server is older than EDNS (RFC 6891 §7)
-		r, err = u.exchange(ctx, plain)
+		r, err = u.exchange(ctx, plain, u.exchangeUDP)
 	}
 	if err == nil && r.Msg.Truncated {
 		err = errTruncated
@@ -115,6 +121,9 @@ func (u *Upstream) Exchange(ctx context.Context, q dns.Question, cd bool) (*Resp
 	u.answered(r.Msg, time.Since(start))
 	return r, nil
 }
+
+// roundTrip asks one query.
+type roundTrip func(ctx context.Context, m *dns.Msg) (*Response, error)
 
 // errTruncated is what a response is called that has TC set although it did not come over UDP: the rest cannot be had.
 var errTruncated = errors.New("response is truncated, and not over UDP")
@@ -130,7 +139,7 @@ func newQuery(q dns.Question, cd bool) *dns.Msg {
 }
 
 // exchange asks by the upstream's transport. Cookies are for those that anybody may write to (RFC 7873 §2, §3).
-func (u *Upstream) exchange(ctx context.Context, m *dns.Msg) (*Response, error) {
+func (u *Upstream) exchange(ctx context.Context, m *dns.Msg, firstUDP roundTrip) (*Response, error) {
 	switch u.scheme {
 	case schemeHTTPS:
 		return u.exchangeHTTPS(ctx, m)
@@ -139,7 +148,7 @@ func (u *Upstream) exchange(ctx context.Context, m *dns.Msg) (*Response, error) 
 	}
 	u.cookies.put(m, time.Now())
 	if u.scheme == schemeUDP {
-		r, err := u.exchangeUDP(ctx, m)
+		r, err := firstUDP(ctx, m)
 		if badCookie(r) {
 			u.cookies.put(m, time.Now()) // the one that came with the response
 			if r, err = u.exchangeUDP(ctx, m); badCookie(r) {
@@ -158,12 +167,7 @@ func badCookie(r *Response) bool { return r != nil && r.Msg.Rcode == dns.RcodeBa
 
 // answered notes a response. SERVFAIL and REFUSED are failures: another upstream is asked.
 func (u *Upstream) answered(m *dns.Msg, rtt time.Duration) {
-	old := u.rtt.Load()
-	if old == 0 {
-		u.rtt.Store(int64(rtt))
-	} else {
-		u.rtt.Store(old - old/8 + int64(rtt)/8) // RFC 6298's gain; a lost update between two goroutines does no harm
-	}
+	u.timed(rtt)
 	if m.AuthenticatedData {
 		u.validates.Store(true)
 	}
@@ -172,6 +176,15 @@ func (u *Upstream) answered(m *dns.Msg, rtt time.Duration) {
 		return
 	}
 	u.setError("")
+}
+
+// timed takes a round trip into the smoothed one.
+func (u *Upstream) timed(rtt time.Duration) {
+	if old := u.rtt.Load(); old == 0 {
+		u.rtt.Store(int64(rtt))
+	} else {
+		u.rtt.Store(old - old/8 + int64(rtt)/8) // RFC 6298's gain; a lost update between two goroutines does no harm
+	}
 }
 
 // Usable says whether a response settles the question: there is data, or there is none, or no such name. Any other

@@ -1,0 +1,172 @@
+package cache
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/mxglue/mxglue/cache/wire"
+)
+
+// maxPlain is the largest response that StorePlain looks at, octets: what comes over UDP.
+const maxPlain = 1232
+
+// apex is the owner name of most records: a pointer to the question (RFC 1035 §4.1.4).
+const apex = "\xc0\x0c"
+
+// StorePlain is Store for a packed response that need not be unpacked to be understood, which most are not: addresses
+// that stand behind their question and nothing else, or no such data or name by the word of one SOA record. It returns
+// nil for every other, and for what Store would not keep as it is: that is Store's. The message is a response to its own
+// question, which is in lower case, complete, and NOERROR or NXDOMAIN.
+func (c *Cache) StorePlain(msg []byte, from Origin, now time.Time) *Entry {
+	p := plain{msg: msg, cache: c}
+	p.addresses = p.room[:0]
+	if len(msg) > maxPlain || c.MinTTL > 0 || c.MaxTTL > 0 || !p.read() {
+		return nil
+	}
+	if p.ad {
+		c.SawAD()
+	}
+	var room [maxPlain + 2*maxRecords]byte
+	f := newForm(p.pack(room[:0]), p.soa.End > 0)
+	f.ttl = p.ttl
+	e := c.entry(RankAnswer, from, f, now)
+	if p.ad {
+		e.mark(authentic)
+	}
+	if p.mayBeStale() {
+		e.mark(mayBeStale)
+	}
+	if p.qtype == dns.TypeMX {
+		e.more = new(more)
+	}
+	hash := c.hash(e)
+	if from.Flushes == c.Flushes() {
+		c.shard(hash).insert(hash, e)
+	}
+	if p.isAddress() && !e.is(asDisabled) {
+		c.settle(hash, e, c.setOf(p.addresses))
+	}
+	return e
+}
+
+// plain is what StorePlain finds in a response.
+type plain struct {
+	msg       []byte
+	cache     *Cache
+	qtype     uint16
+	question  int // its end
+	end       int // of what is kept
+	answers   int
+	soa       wire.Record
+	ttl       uint32
+	ad        bool
+	addresses []netip.Addr
+	room      [maxAddresses]netip.Addr // for those
+}
+
+func (p *plain) isAddress() bool { return p.qtype == dns.TypeA || p.qtype == dns.TypeAAAA }
+
+// read looks at every record, and says whether all is plain.
+func (p *plain) read() bool {
+	p.ad = wire.Flags(p.msg)&wire.FlagAD != 0
+	fits := true
+	if !wire.Records(p.msg, func(r wire.Record) { fits = fits && p.take(r) }) || !fits || p.question == 0 {
+		return false
+	}
+	if p.soa.End > 0 {
+		return p.answers == 0 && p.negative()
+	}
+	return p.answers > 0 && p.answers <= maxRecords && p.ttl > 0
+}
+
+// take looks at one record.
+func (p *plain) take(r wire.Record) bool {
+	if p.question == 0 {
+		p.question, p.end = r.Start, r.Start
+		p.qtype = binary.BigEndian.Uint16(p.msg[r.Start-4:])
+		p.ttl = 1<<31 - 1
+	}
+	ttl, data := binary.BigEndian.Uint32(p.msg[r.TTL:]), p.msg[r.TTL+6:r.End]
+	if r.Section == 2 {
+		return r.Type == dns.TypeOPT
+	}
+	if binary.BigEndian.Uint16(p.msg[r.TTL-2:]) != dns.ClassINET || ttl > 1<<31-1 {
+		return false
+	}
+	p.ttl, p.end = min(p.ttl, ttl), r.End
+	if r.Section == 1 {
+		first := p.soa.End == 0
+		p.soa = r
+		return first && r.Type == dns.TypeSOA
+	}
+	p.answers++
+	address, ok := netip.AddrFromSlice(data)
+	p.addresses = append(p.addresses, address.Unmap())
+	return ok && r.Type == p.qtype && string(p.msg[r.Start:r.TTL-4]) == apex && (len(data) == 4) == (p.qtype == dns.TypeA) && p.isAddress() &&
+		wire.Flags(p.msg)&0xf == dns.RcodeSuccess
+}
+
+// negative reads the SOA record: it must be of a zone that the question is in (RFC 2308 §5).
+func (p *plain) negative() bool {
+	if p.qtype == dns.TypeANY || p.qtype == dns.TypeSOA || isDNSSEC(p.qtype) {
+		return false
+	}
+	owner, _, err := dns.UnpackDomainName(p.msg, p.soa.Start)
+	if err != nil {
+		return false
+	}
+	var packed [256]byte
+	n, err := dns.PackDomainName(owner, packed[:], 0, nil, false)
+	name := p.msg[wire.HeaderLen : p.question-4]
+	if err != nil || !endsIn(name, packed[:n]) {
+		return false
+	}
+	off := p.soa.TTL + 6
+	for range 2 { // MNAME and RNAME
+		if _, off, err = dns.UnpackDomainName(p.msg, off); err != nil {
+			return false
+		}
+	}
+	if off+20 != p.soa.End {
+		return false
+	}
+	minimum := binary.BigEndian.Uint32(p.msg[off+16:])
+	p.ttl = min(p.ttl, minimum, uint32(p.cache.NegativeMaxTTL/time.Second))
+	return p.ttl > 0
+}
+
+// endsIn says whether a name in wire form is at or below another. Both are in lower case, or else it is not found out.
+func endsIn(name, zone []byte) bool {
+	for len(name) > len(zone) {
+		name = name[1+int(name[0]):]
+	}
+	return string(name) == string(zone)
+}
+
+// pack appends what is kept of the response, with the header that the cache gives it.
+func (p *plain) pack(dst []byte) []byte {
+	dst = append(dst, p.msg[:p.end]...)
+	binary.BigEndian.PutUint16(dst[0:], 0)
+	binary.BigEndian.PutUint16(dst[2:], wire.FlagQR|wire.FlagRA|wire.Flags(p.msg)&0xf)
+	binary.BigEndian.PutUint16(dst[10:], 0)
+	if p.soa.End > 0 {
+		binary.BigEndian.PutUint32(dst[p.soa.TTL:], p.ttl)
+	}
+	return dst
+}
+
+// mayBeStale is staleable for what is plain.
+func (p *plain) mayBeStale() bool {
+	if p.soa.End > 0 {
+		return p.isAddress() && wire.Flags(p.msg)&0xf == dns.RcodeSuccess && !isListName(p.msg[wire.HeaderLen:p.question-4])
+	}
+	for _, a := range p.addresses {
+		if a.IsLoopback() {
+			return false
+		}
+	}
+	return !isListName(p.msg[wire.HeaderLen : p.question-4])
+}

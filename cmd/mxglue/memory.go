@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+	"runtime/debug"
+	"time"
+)
+
+// The garbage collector's room. Hits leave nothing behind, misses a few hundred octets each. So it need not run when the
+// heap has doubled, as is its default, but when some ten thousand misses have been: a large cache costs its own size and
+// a tenth, and not twice its size.
+const (
+	leastRoom = 24 << 20 // octets that are allocated before it runs
+	roomPart  = 12       // or this part of the cache, if that is more
+	roomEvery = time.Second
+)
+
+// gcPercent returns for debug.SetGCPercent how far the heap may grow beyond a cache of so many octets.
+func gcPercent(octets int) int {
+	live := max(octets, leastRoom) // a percentage of less than that would be large, and wrong as soon as the cache grows
+	return 100 * max(leastRoom, live/roomPart) / live
+}
+
+// keepMemory adapts the garbage collector to the size of the cache until ctx ends.
+func keepMemory(ctx context.Context, octets func() int) {
+	defer debug.SetGCPercent(debug.SetGCPercent(100)) // as it was
+	tick := time.NewTicker(roomEvery)
+	defer tick.Stop()
+	for now := 100; ; {
+		if want := gcPercent(octets()); want != now {
+			debug.SetGCPercent(want)
+			now = want
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
