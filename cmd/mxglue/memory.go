@@ -8,10 +8,10 @@ import (
 
 // The garbage collector's room. Hits leave nothing behind, misses a few hundred octets each. So it need not run when the
 // heap has doubled, as is its default, but when some ten thousand misses have been: a large cache costs its own size and
-// a tenth, and not twice its size.
+// a few hundredths, and not twice its size.
 const (
-	leastRoom = 24 << 20 // octets that are allocated before it runs
-	roomPart  = 12       // or this part of the cache, if that is more
+	leastRoom = 16 << 20 // octets that are allocated before it runs
+	roomPart  = 24       // or this part of the cache, if that is more
 	roomEvery = time.Second
 )
 
