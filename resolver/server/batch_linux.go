@@ -5,7 +5,7 @@ package server
 // allocation on the heap, which the garbage collector does not move, and the pointers lie in fields of pointer type, so
 // that it sees them and keeps what they point to. Every length that the kernel is given is that of what the pointer
 // points to. The calls do not wait (MSG_DONTWAIT), so RawSyscall6 keeps no other goroutine from running: what waits is
-// the runtime's poller, in RawConn.Read and Write.
+// the runtime's poller, in RawConn.Read.
 
 import (
 	"net"
@@ -34,10 +34,10 @@ type batch struct {
 	oob     [batchSize][oobRoom]byte
 	buf     [batchSize][maxDatagram + apart]byte
 
-	n, queued int // datagrams of the last call; replies to send
-	errno     syscall.Errno
+	slots [batchSize]slot
 
-	tryReceiveFn, trySendFn func(fd uintptr) bool // made once: a method value allocates
+	answer func(slots []slot)
+	turnFn func(fd uintptr) bool // made once: a method value allocates
 }
 
 // apart keeps the beginnings of buffers from lying a page from each other: then all would fall into one set of the
@@ -54,7 +54,7 @@ func newMover(conn *net.UDPConn, wildcard bool) (mover, error) {
 		return nil, err
 	}
 	b := &batch{conn: raw, outlet: -1}
-	b.tryReceiveFn, b.trySendFn = b.tryReceive, b.trySend
+	b.turnFn = b.turn
 	for i := range batchSize {
 		b.inV[i].Base = &b.buf[i][0]
 		b.inV[i].SetLen(maxDatagram)
@@ -79,39 +79,60 @@ func newMover(conn *net.UDPConn, wildcard bool) (mover, error) {
 	return b, nil
 }
 
-func (b *batch) receive(slots []slot) (int, error) {
+func (b *batch) serve(answer func(slots []slot)) {
+	b.answer = answer
 	for i := range b.in {
-		h := &b.in[i].hdr
-		h.Namelen = unix.SizeofSockaddrInet6
-		if h.Control != nil {
-			h.SetControllen(oobRoom)
-		}
+		b.refill(i)
 	}
 	for {
-		if err := b.conn.Read(b.tryReceiveFn); err != nil {
-			return 0, err
-		}
-		if b.errno == 0 { // else an ICMP error about an earlier reply
-			break
+		// It returns when the socket is closed or its deadline has passed, and else never: turn never says that it is done.
+		if err := b.conn.Read(b.turnFn); err != nil {
+			return
 		}
 	}
-	for i := range b.n {
-		h := &b.in[i].hdr
-		d := &slots[i]
-		d.query = b.buf[i][:b.in[i].len]
-		if h.Flags&unix.MSG_TRUNC != 0 {
-			d.query = d.query[:0]
-		}
-		d.client = clientOf(&b.from[i])
-		d.oob = b.oob[i][:h.Controllen]
-	}
-	return b.n, nil
 }
 
-func (b *batch) tryReceive(fd uintptr) bool {
-	n, _, errno := syscall.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.in[0])), batchSize, unix.MSG_DONTWAIT, 0, 0)
-	b.n, b.errno = int(n), errno
-	return errno != unix.EAGAIN && errno != unix.EINTR
+// refill makes room for what the kernel writes beside the datagram.
+func (b *batch) refill(i int) {
+	h := &b.in[i].hdr
+	h.Namelen = unix.SizeofSockaddrInet6
+	if h.Control != nil {
+		h.SetControllen(oobRoom)
+	}
+}
+
+// turn takes and answers what is there, and returns false to wait for more. A batch that is not full has emptied the queue.
+// What came after it wakes the poller, which has not been asked anew in between, so it need not be looked for.
+func (b *batch) turn(fd uintptr) bool {
+	for failed := 0; failed < batchSize; {
+		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.in[0])), batchSize, unix.MSG_DONTWAIT, 0, 0)
+		switch errno {
+		case 0:
+		case unix.EAGAIN:
+			return false
+		default: // a signal, or an ICMP error about an earlier reply; what does not pass waits for the next datagram
+			failed++
+			continue
+		}
+		slots := b.slots[:n]
+		for i := range slots {
+			h, d := &b.in[i].hdr, &slots[i]
+			d.query = b.buf[i][:b.in[i].len]
+			if h.Flags&unix.MSG_TRUNC != 0 {
+				d.query = d.query[:0]
+			}
+			d.client, d.oob, d.reply = clientOf(&b.from[i]), b.oob[i][:h.Controllen], nil
+		}
+		b.answer(slots)
+		b.send(fd, slots)
+		for i := range slots {
+			b.refill(i)
+		}
+		if n < batchSize {
+			return false
+		}
+	}
+	return false
 }
 
 // clientOf reads an address that the kernel wrote.
@@ -128,15 +149,15 @@ func clientOf(sa *unix.RawSockaddrInet6) netip.AddrPort {
 	return netip.AddrPortFrom(addr, port)
 }
 
-// send expects the slots as receive filled them: each reply goes where its query came from.
-func (b *batch) send(slots []slot) {
-	b.queued = 0
+// send puts the replies back: each goes where its query came from.
+func (b *batch) send(fd uintptr, slots []slot) {
+	queued := 0
 	for i := range slots {
 		d := &slots[i]
 		if len(d.reply) == 0 {
 			continue
 		}
-		v, h := &b.outV[b.queued], &b.out[b.queued].hdr
+		v, h := &b.outV[queued], &b.out[queued].hdr
 		v.Base = &d.reply[0]
 		v.SetLen(len(d.reply))
 		h.Name, h.Namelen = b.in[i].hdr.Name, b.in[i].hdr.Namelen
@@ -145,16 +166,23 @@ func (b *batch) send(slots []slot) {
 			h.Control = &d.oob[0]
 		}
 		h.SetControllen(len(d.oob))
-		b.queued++
+		queued++
 	}
-	for b.n = 0; b.n < b.queued; {
-		switch {
-		case b.outlet < 0:
-			if b.conn.Write(b.trySendFn) != nil {
+	if b.outlet >= 0 {
+		fd = uintptr(b.outlet)
+	}
+	for sent := 0; sent < queued; {
+		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.out[sent])), uintptr(queued-sent), unix.MSG_DONTWAIT, 0, 0)
+		switch errno {
+		case 0:
+			sent += int(n)
+		case unix.EINTR:
+		case unix.EAGAIN:
+			if !drain(int(fd)) {
 				return
 			}
-		case !b.trySend(uintptr(b.outlet)) && !drain(b.outlet):
-			return
+		default:
+			sent++ // the first of them cannot be sent; those behind it may
 		}
 	}
 }
@@ -163,18 +191,4 @@ func (b *batch) close() {
 	if b.outlet >= 0 {
 		unix.Close(b.outlet)
 	}
-}
-
-func (b *batch) trySend(fd uintptr) bool {
-	n, _, errno := syscall.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.out[b.n])), uintptr(b.queued-b.n), unix.MSG_DONTWAIT, 0, 0)
-	switch errno {
-	case 0:
-		b.n += int(n)
-	case unix.EAGAIN:
-		return false
-	case unix.EINTR:
-	default:
-		b.n++ // the first of them cannot be sent; those behind it may
-	}
-	return true
 }

@@ -41,7 +41,7 @@ func outlet(conn *net.UDPConn) int {
 	return fd
 }
 
-// drain waits for room in the outlet, a moment at most, and says whether there is any.
+// drain waits for room to send in, a moment at most, and says whether there is any.
 func drain(fd int) bool {
 	const most = 50 // milliseconds: what cannot leave then is lost, as any datagram may be
 	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, most)

@@ -18,25 +18,20 @@ func newSingle(conn *net.UDPConn, wildcard bool) *single {
 	return &single{conn: conn, oob: make([]byte, oobSize(wildcard))}
 }
 
-func (m *single) receive(slots []slot) (int, error) {
+func (m *single) serve(answer func(slots []slot)) {
+	var d [1]slot
 	for {
 		n, oobn, _, from, err := m.conn.ReadMsgUDPAddrPort(m.buf[:], m.oob)
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, net.ErrClosed):
-			return 0, err
+			return
 		case err != nil: // an ICMP error about an earlier reply
 			continue
 		}
-		client := netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
-		slots[0] = slot{query: m.buf[:n], client: client, oob: m.oob[:oobn]}
-		return 1, nil
-	}
-}
-
-func (m *single) send(slots []slot) {
-	for _, d := range slots {
-		if len(d.reply) > 0 {
-			m.conn.WriteMsgUDPAddrPort(d.reply, d.oob, d.client)
+		d[0] = slot{query: m.buf[:n], client: netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), oob: m.oob[:oobn]}
+		answer(d[:])
+		if len(d[0].reply) > 0 {
+			m.conn.WriteMsgUDPAddrPort(d[0].reply, d[0].oob, d[0].client)
 		}
 	}
 }

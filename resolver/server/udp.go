@@ -23,12 +23,10 @@ type udpSocket struct {
 
 // mover takes datagrams off a socket and puts replies on it.
 type mover interface {
-	// receive waits for datagrams, fills slots from the first on, and returns how many. What it fills them with holds,
-	// and may be written over, until the next call. Errors: those of a closed socket or an ended deadline.
-	receive(slots []slot) (int, error)
-	// send puts the replies of slots back. One that cannot be sent is lost, as any datagram may be.
-	send(slots []slot)
-	// close closes what the mover has opened. It is not called while another method is.
+	// serve waits for datagrams, fills slots with them, has them answered and sends the replies, again and again, until
+	// the socket is closed or its read deadline has passed. A reply that cannot be sent is lost, as any datagram may be.
+	serve(answer func(slots []slot))
+	// close closes what the mover has opened, after serve.
 	close()
 }
 
@@ -47,43 +45,40 @@ const (
 
 // batchOf is what goes along with the slots of one socket.
 type batchOf struct {
-	slots   [batchSize]slot
 	queries [batchSize]wire.Query
 	verdict [batchSize]wire.Verdict
 }
 
-// serveUDP reads until the socket's read deadline ends it.
+// serveUDP answers what comes to a socket until its read deadline ends it.
 func (s *Server) serveUDP(ctx context.Context, u *udpSocket, waiting *sync.WaitGroup) {
 	b := new(batchOf)
-	for {
-		n, err := u.receive(b.slots[:])
-		if err != nil {
-			return
+	u.serve(func(slots []slot) { s.answer(ctx, u, waiting, b, slots) })
+}
+
+// answer answers a batch: hits at once, misses through waiters.
+func (s *Server) answer(ctx context.Context, u *udpSocket, waiting *sync.WaitGroup, b *batchOf, slots []slot) {
+	now := time.Now() // one for all: they have been waiting for the same wake-up
+	counted := uint64(0)
+	for i := range slots {
+		d, q := &slots[i], &b.queries[i]
+		q.Client = d.client.Addr().WithZone("")
+		d.reply, b.verdict[i] = s.admit(d.query[:0], q, d.query, false)
+		if counts(b.verdict[i]) {
+			counted++
 		}
-		now := time.Now() // one for all: they have been waiting for the same wake-up
-		counted := uint64(0)
-		for i := range n {
-			d, q := &b.slots[i], &b.queries[i]
-			q.Client = d.client.Addr().WithZone("")
-			d.reply, b.verdict[i] = s.admit(d.query[:0], q, d.query, false)
-			if counts(b.verdict[i]) {
-				counted++
-			}
-			if u.wildcard {
-				d.oob = replyFrom(d.oob)
-			}
+		if u.wildcard {
+			d.oob = replyFrom(d.oob)
 		}
-		s.stats.udp.Add(counted)
-		s.Near(b.queries[:n])
-		for i := range n {
-			if b.verdict[i] != wire.Accept {
-				continue
-			}
-			d := &b.slots[i]
-			if d.reply = s.Answer(d.query[:0], &b.queries[i], now); d.reply == nil && s.enter() {
-				s.resolve(ctx, u, waiting, d)
-			}
+	}
+	s.stats.udp.Add(counted)
+	s.Near(b.queries[:len(slots)])
+	for i := range slots {
+		if b.verdict[i] != wire.Accept {
+			continue
 		}
-		u.send(b.slots[:n])
+		d := &slots[i]
+		if d.reply = s.Answer(d.query[:0], &b.queries[i], now); d.reply == nil && s.enter() {
+			s.resolve(ctx, u, waiting, d)
+		}
 	}
 }
