@@ -5,15 +5,18 @@
 //  1. [Cache.Store] takes an upstream's response, drops what is off the chain that starts at QNAME (chain.go), and
 //     decides how long it may live (lifetime.go).
 //  2. It is packed once (pack.go), in the form for clients with DO and, where that differs, in the form without. Where
-//     the TTLs lie and where the message may end is noted then.
-//  3. The entry goes into the shard of its key at rank answer.
+//     the TTLs lie and where the message may end is noted then (form.go). The entry and its form are one piece of memory
+//     (room.go), of which a million fit into 320 MiB.
+//     [Cache.StorePlain] does all that without unpacking, for responses that are as plain as most (plain.go).
+//  3. The entry goes into the shard of its key at rank answer: into the LRU, which is the book (shard.go).
 //  4. If it answers an MX or SRV question, each address RRset of its additional section that passes every guard of
 //     promote.go becomes an entry of its own, at rank glue: a packed reply to a question that nobody has asked yet.
 //
 // The way out, all of it answer.go:
 //
-//  5. [Cache.Answer] folds the question into the key, finds the entry, and asks whether it lives and fits this client. An old
-//     answer lives on while a failure of its question is remembered, or while it is fetched anew (stale.go).
+//  5. [Cache.Answer] folds the question into the key, finds the entry in the table before the book (front.go), which is read
+//     without a lock, or else in the book, and asks whether it lives and fits this client. [Cache.Near] has looked for those
+//     of the whole batch before, so that their memory comes at once. An old answer lives on while a failure of its question is remembered, or while it is fetched anew (stale.go).
 //  6. The reply is a prefix of the packed message with ID, flags, spelling and TTLs stamped on it.
 //
 // Words. An RRset is the records of one name and type. Glue here is an address RRset that came in the additional section

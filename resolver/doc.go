@@ -8,7 +8,9 @@
 //  2. flight.go joins a question that is already in flight, whoever asked it: a client, the tester, or a bundle.
 //  3. Configured records (records.go) answer for their names. For all others route.go finds the upstreams of the longest
 //     matching zone, in the order of their policy, those that are down last (health.go).
-//  4. forward.go asks them in turn inside one time budget, and goes on listening to those already asked.
+//  4. quick.go asks the first of them on the goroutine at hand, for what is answered at once by one plain datagram, which
+//     most questions are. All else is left to forward.go, where it has got to: that asks them in turn inside one time
+//     budget, and goes on listening to those already asked.
 //  5. The response, less what its way here does not vouch for (AD, private addresses), goes into the cache, and everybody
 //     who waits is answered from the entry, just as a hit would be. Where it takes too long or fails, an old answer serves.
 //  6. An MX response starts its bundle (bundle.go): the addresses of its hosts that are not cached are asked for at

@@ -44,6 +44,7 @@ func (r *Resolver) waits(f *flight) <-chan struct{} {
 // which. An old answer is given when upstream takes too long or fails. The entry is nil if ctx ends first, if too many
 // questions are in flight, or if q does not unpack.
 func (r *Resolver) find(ctx context.Context, q *wire.Query, by cache.By) (e *cache.Entry, source string) {
+	asked := time.Now()
 	f, first, e := r.board(q, by)
 	if e != nil { // it landed between the miss and here
 		if source = sourceOf(e); source == "" {
@@ -62,7 +63,7 @@ func (r *Resolver) find(ctx context.Context, q *wire.Query, by cache.By) (e *cac
 		go r.fly(f, begun)
 	}
 	done := r.waits(f)
-	late := time.NewTimer(r.StaleAfter)
+	late := time.NewTimer(r.StaleAfter - time.Since(asked))
 	defer late.Stop()
 	for {
 		select {

@@ -62,13 +62,14 @@ func (r *Resolver) forward(ctx context.Context, rt *route, q dns.Question, cd bo
 		}
 		asks := func() (*upstream.Response, error) { return r.ask(ctx, m, q, cd) }
 		if begun != nil && begun.member == m {
+			t.began = begun.at
 			asks, begun = begun.resume(ctx), nil
 		}
 		go func() {
 			t.response, t.err = asks()
 			a.results <- t
 		}()
-		settled, overdue := r.wait(ctx, a, m, patience)
+		settled, overdue := r.wait(ctx, a, m, patience-time.Since(t.began))
 		if settled != nil {
 			return settled.response, settled.member, nil
 		}

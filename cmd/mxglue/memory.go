@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"runtime/debug"
 	"time"
 )
@@ -21,8 +22,11 @@ func gcPercent(octets int) int {
 	return 100 * max(leastRoom, live/roomPart) / live
 }
 
-// keepMemory adapts the garbage collector to the size of the cache until ctx ends.
+// keepMemory adapts the garbage collector to the size of the cache until ctx ends. Whoever sets GOGC knows better.
 func keepMemory(ctx context.Context, octets func() int) {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
 	defer debug.SetGCPercent(debug.SetGCPercent(100)) // as it was
 	tick := time.NewTicker(roomEvery)
 	defer tick.Stop()

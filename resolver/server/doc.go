@@ -4,10 +4,10 @@
 //
 //  1. [Server.Listen] opens the sockets, [Server.Serve] runs them until its context ends and then drains.
 //  2. udp.go: one goroutine per socket takes the datagrams that are there in one call (batch_linux.go; single.go where there
-//     is no such call), parses each, and looks the reply up with Answer, which waits for nothing. The hits among them are
-//     put back in one call.
-//  3. A miss takes a copy of its datagram and a place among those who wait, and calls Resolve in a goroutine of its own.
-//     If no place is free the query is dropped and counted: a mail server asks again.
+//     is no such call), parses each, and looks the reply up with Answer, which waits for nothing and writes over the query.
+//     The hits among them are put back in one call, through a socket that the poller does not watch (outlet_linux.go).
+//  3. A miss takes a copy of its datagram and a place among those who wait, and calls Resolve on a goroutine that is kept for
+//     the next (waiter.go). If no place is free the query is dropped and counted: a mail server asks again.
 //  4. tcp.go: the same for the messages of a connection, which are answered in whatever order the answers come
 //     (RFC 7766 §6.2.1.1).
 //

@@ -8,6 +8,8 @@
 //     reading until a response matches in address, ID, question, spelling (case.go) and cookie (cookie.go); what does not
 //     match (match.go) is thrown away and counted. A truncated response, a third that does not match, or one that may be
 //     forged sends the question over TCP.
+//     quick.go does the same without unpacking, over sockets that are used again with another port (socket_linux.go), as
+//     long as nothing but a plain response comes; whatever else happens goes on in udp.go: [Asked.Resume].
 //  4. tcp, tls: pool.go chooses one of a few connections, conn.go pipelines queries on it and hands out the responses in
 //     whatever order they come, waiter.go is a query meanwhile. tls.go connects, proves who the server is, and pads.
 //  5. https: https.go posts it over HTTP/2, whose connections net/http keeps.
