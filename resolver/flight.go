@@ -8,7 +8,6 @@ import (
 
 	"github.com/mxglue/mxglue/cache"
 	"github.com/mxglue/mxglue/cache/wire"
-	"github.com/mxglue/mxglue/resolver/upstream"
 )
 
 // maxJoined is the most queries that wait for one question; those beyond hear SERVFAIL at once.
@@ -210,66 +209,6 @@ func (r *Resolver) lead(f *flight, mx *cache.Entry) {
 	if waited {
 		r.round(mx, who)
 	}
-}
-
-// settle gets an answer into the cache, from the configured records or from upstream, or a failure.
-func (r *Resolver) settle(q dns.Question, from cache.Origin, begun *begun) *cache.Entry {
-	if m := r.Records.answer(q); m != nil {
-		if e, err := r.cache.Store(m, from, time.Now()); err == nil {
-			return e
-		}
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), r.Budget)
-	defer cancel()
-	rt := r.routeOf(q.Name)
-	resp, m, why := r.forward(ctx, rt, q, from.CD, begun)
-	if resp != nil {
-		if e := r.keep(rt, m, resp, from); e != nil {
-			return e
-		}
-	}
-	return r.cache.Failure(q, from, why, time.Now())
-}
-
-// keep stores what a member has responded; nil if that cannot be.
-func (r *Resolver) keep(rt *route, m *member, resp *upstream.Response, from cache.Origin) *cache.Entry {
-	q := resp.Msg.Question[0]
-	from.Upstream, from.RTT, from.UDP, from.Size = m.String(), m.RTT(), resp.UDP, resp.Size
-	r.distrust(rt, m, resp.Msg)
-	e, err := r.cache.Store(resp.Msg, from, time.Now())
-	if err != nil {
-		r.seldom("response not usable", "question", q.Name, "type", dns.TypeToString[q.Qtype], "upstream", m.String(), "error", err)
-		return nil
-	}
-	return e
-}
-
-// distrust takes out of a response what its way here does not vouch for: AD over a path that anybody on it can change
-// (RFC 6840 §5.8 leaves it to policy; RFC 4035 §4.9.3 asks for a secure channel), and, if the route wants that, addresses
-// of this network.
-func (r *Resolver) distrust(rt *route, m *member, response *dns.Msg) {
-	if response.AuthenticatedData {
-		response.AuthenticatedData = r.believes(m)
-	}
-	if rt.NoPrivate {
-		if n := dropPrivate(response); n > 0 {
-			response.AuthenticatedData = false // what is left is not what was signed
-			r.stats.privateDropped.Add(uint64(n))
-			r.seldom("private addresses dropped from an answer", "question", response.Question[0].Name, "upstream", m.String())
-		}
-	}
-}
-
-// believes says whether AD of this member's is passed on, and says so once if it is not.
-func (r *Resolver) believes(m *member) bool {
-	r.cache.SawAD() // passed on or not: glue is no answer to one who asks for AD here
-	if r.TrustAD || m.Trusted() {
-		return true
-	}
-	m.stripped.Do(func() {
-		r.Log.Warn("AD bit not passed on: the way to this upstream is neither loopback nor encrypted, so anybody on it could set it (resolver.dnssec: trust overrides)", "upstream", m.String())
-	})
-	return false
 }
 
 // unpack reads the question back from a cache key, whose class is IN.

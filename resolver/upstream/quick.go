@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/miekg/dns"
@@ -28,16 +27,6 @@ type Asked struct {
 	mismatched int
 	plain      bool
 }
-
-// resting are the sockets that wait for a question.
-type resting struct {
-	mu   sync.Mutex
-	all  []*Asked
-	shut bool
-}
-
-// maxResting is how many of them there are at most: as many as questions are commonly out at a time.
-const maxResting = 64
 
 // Ask puts a packed question with recursion, DO and, if cd is set, CD on the quick way and waits for the answer, at most
 // for so long. It returns nil if the upstream is not asked over UDP, or could not be; nothing is lost then.
@@ -211,37 +200,4 @@ func (a *Asked) knows(options []byte) bool {
 	sent := a.cookie()
 	return a.hasServerCookie() && len(options) == 4+len(sent) && binary.BigEndian.Uint16(options) == dns.EDNS0COOKIE &&
 		int(binary.BigEndian.Uint16(options[2:])) == len(sent) && string(options[4:]) == string(sent)
-}
-
-// rested returns one that was used before, or nil.
-func (u *Upstream) rested() *Asked {
-	r := &u.resting
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.all) == 0 {
-		return nil
-	}
-	a := r.all[len(r.all)-1]
-	r.all = r.all[:len(r.all)-1]
-	return a
-}
-
-// put lets a rest; false if there are enough, or none is wanted any more.
-func (r *resting) put(a *Asked) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.shut || len(r.all) >= maxResting {
-		return false
-	}
-	r.all = append(r.all, a)
-	return true
-}
-
-func (r *resting) close() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, a := range r.all {
-		a.close()
-	}
-	r.all, r.shut = nil, true
 }
