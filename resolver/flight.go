@@ -17,7 +17,6 @@ const maxJoined = 256
 type flight struct {
 	key     string
 	from    cache.Origin
-	by      cache.By
 	started time.Time
 	joined  int           // guarded by Resolver.mu
 	waited  bool          // guarded by Resolver.mu: for by a client or the tester
@@ -72,7 +71,7 @@ func (r *Resolver) find(ctx context.Context, q *wire.Query, by cache.By) (e *cac
 					return e, "cache"
 				}
 			}
-			if by != cache.ByBundle && f.by == cache.ByBundle {
+			if by != cache.ByBundle && f.from.By == cache.ByBundle {
 				return f.entry, "bundle"
 			}
 			return f.entry, "upstream"
@@ -120,7 +119,7 @@ func (r *Resolver) board(q *wire.Query, by cache.By) (f *flight, first bool, e *
 		r.stats.crowded.Add(1)
 		return nil, false, nil
 	}
-	f = &flight{key: string(key), by: by, started: now,
+	f = &flight{key: string(key), started: now,
 		from: cache.Origin{By: by, Client: q.Client, CD: q.CD(), Flushes: r.cache.Flushes()}}
 	f.waitedFor(q, by)
 	r.flights[f.key] = f
@@ -146,7 +145,7 @@ func (r *Resolver) join(f *flight, q *wire.Query, by cache.By, now time.Time) *f
 	f.joined++
 	f.waitedFor(q, by)
 	r.stats.joined.Add(1)
-	if by == cache.ByClient && f.by == cache.ByBundle {
+	if by == cache.ByClient && f.from.By == cache.ByBundle {
 		r.stats.bundleJoined.Add(1)
 		r.stats.mu.Lock()
 		r.stats.saved += now.Sub(f.started)
@@ -180,7 +179,7 @@ func (r *Resolver) fly(f *flight, begun *begun) {
 
 // land gives the flight its entry, for all who wait.
 func (r *Resolver) land(f *flight, e *cache.Entry, qtype uint16) {
-	if f.by == cache.ByRefresh {
+	if f.from.By == cache.ByRefresh {
 		r.stats.refreshes.Add(1)
 	}
 	if r.Bundle && qtype == dns.TypeMX {

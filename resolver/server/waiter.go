@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/netip"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/mxglue/mxglue/cache/wire"
 )
@@ -19,17 +21,19 @@ type waiter struct {
 	out    []byte
 	query  wire.Query
 	work   chan struct{} // has room for one: a miss has been put into the fields above
+	idle   atomic.Bool   // whoever makes it false has the waiter: a miss, or its end
 }
 
-// maxIdle is how many waiters with nothing to do are kept at most.
-const maxIdle = 64
+// How many waiters with nothing to do are kept, and how long.
+const (
+	maxIdle  = 64
+	idleLife = 10 * time.Second
+)
 
 // resolve hands a miss to a waiter. The place that it takes has been taken already: enter.
 func (s *Server) resolve(ctx context.Context, u *udpSocket, waiting *sync.WaitGroup, d *slot) {
-	var w *waiter
-	select {
-	case w = <-s.idle:
-	default:
+	w := s.rested()
+	if w == nil {
 		w = &waiter{Server: s, work: make(chan struct{}, 1)}
 		go w.run(ctx, waiting)
 	}
@@ -39,19 +43,41 @@ func (s *Server) resolve(ctx context.Context, u *udpSocket, waiting *sync.WaitGr
 	w.work <- struct{}{}
 }
 
-// run answers misses until there are enough idle waiters, or the server stops.
-func (w *waiter) run(ctx context.Context, waiting *sync.WaitGroup) {
-	for range w.work {
-		w.query.Client = w.client.Addr().WithZone("")
-		w.query.Parse(w.msg, false)
-		if reply := w.Resolve(ctx, w.out[:0], &w.query); reply != nil {
-			w.socket.conn.WriteMsgUDPAddrPort(reply, w.oob, w.client)
-			w.out = reply
+// rested returns a waiter with nothing to do, or nil.
+func (s *Server) rested() *waiter {
+	for {
+		select {
+		case w := <-s.idle:
+			if w.idle.CompareAndSwap(true, false) { // else it has just ended
+				return w
+			}
+		default:
+			return nil
 		}
-		w.leave()
+	}
+}
+
+// run answers misses until there are enough idle waiters, or there has been nothing to do for a while, or the server stops.
+func (w *waiter) run(ctx context.Context, waiting *sync.WaitGroup) {
+	bored := time.NewTimer(idleLife)
+	defer bored.Stop()
+	for {
+		select {
+		case _, more := <-w.work:
+			if !more {
+				return
+			}
+		case <-bored.C:
+			if w.idle.CompareAndSwap(true, false) {
+				return
+			}
+			continue // a miss is on its way
+		}
+		w.answer(ctx)
+		w.idle.Store(true)
 		kept := false
 		select {
-		case w.idle <- w: // from here on the fields are the next miss's
+		case w.Server.idle <- w: // from here on the fields are the next miss's
 			kept = true
 		default:
 		}
@@ -59,17 +85,24 @@ func (w *waiter) run(ctx context.Context, waiting *sync.WaitGroup) {
 		if !kept {
 			return
 		}
+		bored.Reset(idleLife)
+	}
+}
+
+// answer answers a miss.
+func (w *waiter) answer(ctx context.Context) {
+	defer w.leave()
+	w.query.Client = w.client.Addr().WithZone("")
+	w.query.Parse(w.msg, false)
+	if reply := w.Resolve(ctx, w.out[:0], &w.query); reply != nil {
+		w.socket.conn.WriteMsgUDPAddrPort(reply, w.oob, w.client)
+		w.out = reply
 	}
 }
 
 // dismiss ends the idle waiters. No miss is handed out any more.
 func (s *Server) dismiss() {
-	for {
-		select {
-		case w := <-s.idle:
-			close(w.work)
-		default:
-			return
-		}
+	for w := s.rested(); w != nil; w = s.rested() {
+		close(w.work)
 	}
 }

@@ -30,7 +30,7 @@ func startUpstream(scratch string, cpu int) (*upstreamProcess, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := start(exec.Command(self, "upstream", strconv.Itoa(port)), cpu, filepath.Join(scratch, "upstream"))
+	p, err := start(exec.Command(self, "upstream", strconv.Itoa(port)), []int{cpu}, filepath.Join(scratch, "upstream"))
 	if err != nil {
 		return nil, err
 	}

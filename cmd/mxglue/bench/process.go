@@ -22,8 +22,8 @@ type process struct {
 	done chan struct{} // closed when it has ended
 }
 
-// start runs a program on one CPU, in a process group of its own.
-func start(cmd *exec.Cmd, cpu int, log string) (*process, error) {
+// start runs a program on some CPUs, in a process group of its own.
+func start(cmd *exec.Cmd, cpus []int, log string) (*process, error) {
 	out, err := os.Create(log)
 	if err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func start(cmd *exec.Cmd, cpu int, log string) (*process, error) {
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	p := &process{cmd: cmd, log: log, done: make(chan struct{})}
-	if err := onCPU(cpu, cmd.Start); err != nil {
+	if err := onCPUs(cpus, cmd.Start); err != nil {
 		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
 	go func() {
@@ -42,17 +42,19 @@ func start(cmd *exec.Cmd, cpu int, log string) (*process, error) {
 	return p, nil
 }
 
-// onCPU runs f on one CPU; what f starts stays there.
-func onCPU(cpu int, f func() error) error {
+// onCPUs runs f on some CPUs; what f starts stays there.
+func onCPUs(cpus []int, f func() error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var before, only unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &before); err != nil {
 		return fmt.Errorf("read the CPU affinity: %w", err)
 	}
-	only.Set(cpu)
+	for _, cpu := range cpus {
+		only.Set(cpu)
+	}
 	if err := unix.SchedSetaffinity(0, &only); err != nil {
-		return fmt.Errorf("run on CPU %d: %w", cpu, err)
+		return fmt.Errorf("run on CPU %v: %w", cpus, err)
 	}
 	defer unix.SchedSetaffinity(0, &before) // it worked a moment ago
 	return f()
@@ -142,4 +144,20 @@ func (p *process) rss() int {
 	}
 	kib, _ := strconv.Atoi(f[0]) // always a number
 	return kib << 10
+}
+
+// unused returns how long the first so many CPUs have had nothing to do since the machine started, in hundredths of a second.
+func unused(cpus int) time.Duration {
+	stat, _ := os.ReadFile("/proc/stat") // always there
+	var sum time.Duration
+	for line := range strings.Lines(string(stat)) {
+		f := strings.Fields(line) // proc_stat(5): cpuN, user, nice, system, idle, iowait
+		if cpu, err := strconv.Atoi(strings.TrimPrefix(f[0], "cpu")); err == nil && cpu < cpus && len(f) > 5 {
+			for _, ticks := range f[4:6] {
+				n, _ := strconv.Atoi(ticks) // always a number
+				sum += time.Duration(n) * 10 * time.Millisecond
+			}
+		}
+	}
+	return sum
 }

@@ -97,11 +97,12 @@ func shuffled(all []question) source {
 	}
 }
 
-// fresh gives names that nobody has asked for.
-func fresh() source {
-	q := pack("miss0000000.bench.example", typeA, false)
+// fresh gives names that nobody has asked for. They begin with four letters: "miss", or "slow" for those that the upstream
+// takes its time for.
+func fresh(letters string) source {
+	q := pack(letters+"0000000.bench.example", typeA, false)
 	q.miss = true
-	digits := q.msg[17:24] // behind the header, the label's length and "miss"
+	digits := q.msg[17:24] // behind the header, the label's length and the letters
 	return func() question {
 		for i := len(digits) - 1; i >= 0; i-- {
 			if digits[i]++; digits[i] <= '9' {

@@ -47,7 +47,7 @@ func askTCP(port int, next source, enough int, deadline time.Time) (tally, error
 func (c *tcpClient) count(t tally) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.sum.answered, c.sum.wrong, c.sum.lost = c.sum.answered+t.answered, c.sum.wrong+t.wrong, c.sum.lost+t.lost
+	c.sum.add(t)
 	return c.sum.answered+c.sum.wrong+c.sum.lost < c.enough && time.Now().Before(c.deadline)
 }
 

@@ -16,19 +16,20 @@ import (
 const window = 64
 
 // lostAfter is how long the last answer may be ago before what is out counts as lost.
-const lostAfter = 250 * time.Millisecond
+const lostAfter = 500 * time.Millisecond
 
-// udpClient asks over one connected socket, with system calls of its own: nothing but the server should be slow.
+// udpClient asks over connected sockets, with system calls of its own: nothing but the server should be slow.
 type udpClient struct {
-	fd   int
-	echo bool // any reply will do, if its ID is right
+	fds  []int // a port each: one query after the other goes round them, and so do the replies that are read
+	at   int   // the socket of the next reply
+	echo bool  // any reply will do, if its ID is right
 	id   uint16
 	out  [ids]expectation
 	born time.Time
 	buf  [4096]byte
 }
 
-// ids is how many IDs are in use: more than can be out, and few enough to stay in the CPU's cache.
+// ids is how many IDs are in use: more than can be out, few enough to stay in the CPU's cache, a multiple of the ports.
 const ids = 1 << 13
 
 // expectation is what is known about a query that is out.
@@ -40,10 +41,30 @@ type expectation struct {
 // tally is what became of queries.
 type tally struct{ answered, wrong, lost int }
 
-func dialUDP(port int, echo bool) (*udpClient, error) {
+func (t *tally) add(o tally) {
+	t.answered, t.wrong, t.lost = t.answered+o.answered, t.wrong+o.wrong, t.lost+o.lost
+}
+
+// dialUDP opens so many ports, a power of two.
+func dialUDP(port int, echo bool, ports int) (*udpClient, error) {
+	c := &udpClient{echo: echo, born: time.Now()}
+	for range ports {
+		fd, err := connect(port)
+		if err != nil {
+			c.close()
+			return nil, fmt.Errorf("open a UDP socket: %w", err)
+		}
+		c.fds = append(c.fds, fd)
+	}
+	c.forget()
+	return c, nil
+}
+
+// connect opens a socket whose peer is a port of 127.0.0.1, and where a read waits no longer than lostAfter.
+func connect(port int) (int, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("open a UDP socket: %w", err)
+		return 0, err
 	}
 	wait := unix.NsecToTimeval(lostAfter.Nanoseconds())
 	err = errors.Join(
@@ -53,25 +74,28 @@ func dialUDP(port int, echo bool) (*udpClient, error) {
 	)
 	if err != nil {
 		unix.Close(fd)
-		return nil, fmt.Errorf("open a UDP socket: %w", err)
 	}
-	return &udpClient{fd: fd, echo: echo, born: time.Now()}, nil
+	return fd, err
 }
 
-func (c *udpClient) close() { unix.Close(c.fd) }
+func (c *udpClient) close() {
+	for _, fd := range c.fds {
+		unix.Close(fd)
+	}
+}
 
 // send sends a query under the next ID. One that the kernel does not take is lost.
 func (c *udpClient) send(q question, now time.Duration) {
 	c.id = (c.id + 1) % ids
 	binary.BigEndian.PutUint16(q.msg, c.id)
 	c.out[c.id] = expectation{true, q.nodata, q.miss, now}
-	unix.Write(c.fd, q.msg)
+	unix.Write(c.fds[int(c.id)%len(c.fds)], q.msg)
 }
 
 // receive takes one reply, and returns the query that it answers: not waiting for an answer if it is none. Errors:
 // unix.EAGAIN if there is no reply.
 func (c *udpClient) receive(t *tally) (expectation, error) {
-	n, err := unix.Read(c.fd, c.buf[:])
+	n, err := unix.Read(c.fds[c.at], c.buf[:])
 	if err == unix.EINTR {
 		err = unix.EAGAIN
 	}
@@ -85,6 +109,7 @@ func (c *udpClient) receive(t *tally) (expectation, error) {
 	e := c.out[id]
 	if e.waiting {
 		c.out[id].waiting = false
+		c.at = (c.at + 1) % len(c.fds)
 		if c.echo || fits(c.buf[:n], e.nodata) {
 			t.answered++
 		} else {
@@ -121,13 +146,13 @@ func (c *udpClient) closed(next source, enough int, deadline time.Time) (tally, 
 	return t, nil
 }
 
-// open asks at a rate, queries a second, whether answers come or not. It returns how long each hit took. It never sleeps,
+// open asks from the first port at a rate, queries a second, whether answers come or not. It returns how long each hit took. It never sleeps,
 // so that queries leave when they should; but it yields the CPU to the upstream, which runs on the same.
 func (c *udpClient) open(next source, rate int, d time.Duration) (tally, []time.Duration, error) {
-	if err := unix.SetNonblock(c.fd, true); err != nil {
+	if err := unix.SetNonblock(c.fds[0], true); err != nil {
 		return tally{}, nil, err
 	}
-	defer unix.SetNonblock(c.fd, false) // it worked a moment ago
+	defer unix.SetNonblock(c.fds[0], false) // it worked a moment ago
 	var t tally
 	var took []time.Duration
 	start, sent := time.Since(c.born), 0
@@ -158,13 +183,16 @@ func (c *udpClient) open(next source, rate int, d time.Duration) (tally, []time.
 }
 
 // forget stops waiting for what is out.
-func (c *udpClient) forget() { clear(c.out[:]) }
+func (c *udpClient) forget() {
+	clear(c.out[:])
+	c.at = int(c.id+1) % len(c.fds)
+}
 
-// first asks again and again until there is an answer, and returns when that was. Not even a socket need be there yet.
+// first asks from the first port again and again until there is an answer, and returns when that was. Not even a socket need be there yet.
 func (c *udpClient) first(q question, ended func() error, deadline time.Time) (time.Time, error) {
 	const pause = 200 * time.Microsecond
 	wait := unix.NsecToTimeval(pause.Nanoseconds())
-	if err := unix.SetsockoptTimeval(c.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait); err != nil {
+	if err := unix.SetsockoptTimeval(c.fds[0], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait); err != nil {
 		return time.Time{}, err
 	}
 	for asked := 0; ; asked++ {
@@ -176,7 +204,7 @@ func (c *udpClient) first(q question, ended func() error, deadline time.Time) (t
 		now := time.Now()
 		if t.answered > 0 {
 			wait = unix.NsecToTimeval(lostAfter.Nanoseconds())
-			return now, unix.SetsockoptTimeval(c.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait)
+			return now, unix.SetsockoptTimeval(c.fds[0], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait)
 		}
 		if end := ended(); end != nil {
 			return now, end

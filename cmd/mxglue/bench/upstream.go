@@ -10,9 +10,11 @@ import (
 	"net"
 	"strconv"
 	"sync/atomic"
+	"time"
 )
 
-// upstream answers at once, from nothing but the question. It counts what it is asked.
+// upstream answers from nothing but the question, at once but for the names that begin with "slow". It counts what it is
+// asked.
 type upstream struct{ queries atomic.Uint64 }
 
 // serveUpstream is the upstream's process.
@@ -42,7 +44,13 @@ func (u *upstream) serveUDP(conn *net.UDPConn) {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if reply := u.answer(out, buf[:n]); reply != nil {
+		reply := u.answer(out, buf[:n])
+		switch {
+		case reply == nil:
+		case slow(buf[:n]):
+			late := bytes.Clone(reply)
+			time.AfterFunc(slowness, func() { conn.WriteToUDPAddrPort(late, from) })
+		default:
 			conn.WriteToUDPAddrPort(reply, from)
 		}
 	}
@@ -65,6 +73,9 @@ func (u *upstream) serveTCP(l net.Listener) {
 				reply := u.answer(out, msg)
 				if reply == nil {
 					return
+				}
+				if slow(msg) {
+					time.Sleep(slowness)
 				}
 				binary.BigEndian.PutUint16(reply, uint16(len(reply)-2))
 				if _, err := conn.Write(reply); err != nil {
@@ -118,6 +129,14 @@ func (u *upstream) answer(dst, query []byte) []byte {
 	msg = dst[n:]
 	copy(msg[6:12], []byte{0, counts[0], 0, counts[1], 0, counts[2]})
 	return dst
+}
+
+// slowness is how long the upstream takes for slow names.
+const slowness = 300 * time.Millisecond
+
+// slow says whether a query is for a slow name.
+func slow(query []byte) bool {
+	return len(query) > 17 && bytes.EqualFold(query[13:17], []byte("slow"))
 }
 
 // questionEnd returns where the one question of a query ends, or -1 if it is no query.
