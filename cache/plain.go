@@ -109,12 +109,21 @@ func (p *plain) take(r wire.Record) bool {
 		wire.Flags(p.msg)&0xf == dns.RcodeSuccess
 }
 
-// negative reads the SOA record: it must be of a zone that the question is in (RFC 2308 §5).
+// stamped stands for the octets that change from reply to reply: a name that leads there leads nowhere.
+const stamped = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+
+// negative reads the SOA record: it must be of a zone that the question is in (RFC 2308 §5), and its names must lie in
+// what is kept, where nothing is stamped on them and no TTL counts down.
 func (p *plain) negative() bool {
-	if p.qtype == dns.TypeANY || p.qtype == dns.TypeSOA || isDNSSEC(p.qtype) {
+	const numbers = 20 // octets of RDATA behind the names (RFC 1035 §3.3.13)
+	if p.qtype == dns.TypeANY || p.qtype == dns.TypeSOA || isDNSSEC(p.qtype) || p.soa.End-numbers < p.soa.TTL+6 {
 		return false
 	}
-	owner, _, err := dns.UnpackDomainName(p.msg, p.soa.Start)
+	var room [maxPlain]byte
+	names := append(room[:0], p.msg[:p.soa.End-numbers]...)
+	copy(names[:wire.HeaderLen], stamped)
+	copy(names[p.soa.TTL-4:p.soa.TTL+6], stamped)
+	owner, _, err := dns.UnpackDomainName(names, p.soa.Start)
 	if err != nil {
 		return false
 	}
@@ -126,14 +135,14 @@ func (p *plain) negative() bool {
 	}
 	off := p.soa.TTL + 6
 	for range 2 { // MNAME and RNAME
-		if _, off, err = dns.UnpackDomainName(p.msg, off); err != nil {
+		if _, off, err = dns.UnpackDomainName(names, off); err != nil {
 			return false
 		}
 	}
-	if off+20 != p.soa.End {
+	if off != len(names) {
 		return false
 	}
-	minimum := binary.BigEndian.Uint32(p.msg[off+16:])
+	minimum := binary.BigEndian.Uint32(p.msg[p.soa.End-4:])
 	p.ttl = min(p.ttl, minimum, uint32(p.cache.NegativeMaxTTL/time.Second))
 	return p.ttl > 0
 }

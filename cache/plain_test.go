@@ -113,7 +113,7 @@ func pointing(owner, mname, rname string, ttl uint32) []byte {
 // strange are SOA records whose names lie where they should not.
 var strange = map[string][]byte{
 	"nothing strange":              pointing("\xc0\x0e", "\x02ns\xc0\x0e", "\xc0\x0e", 90),
-	"owner behind the record":      pointing("\xc0\x4d", "\xc0\x0e", "\xc0\x0e", 90),
+	"owner behind the record":      pointing("\xc0\x3f", "\xc0\x0e", "\xc0\x0e", 90),
 	"owner in MNAME":               pointing("\xc0\x27", "\x00", "\xc0\x0e", 90),
 	"MNAME behind the record":      pointing("\xc0\x0e", "\xc0\x3f", "\xc0\x0e", 90),
 	"RNAME in the numbers":         pointing("\xc0\x0e", "\xc0\x0e", "\xc0\x2c", 90),

@@ -29,9 +29,10 @@ type Asked struct {
 }
 
 // Ask puts a packed question with recursion, DO and, if cd is set, CD on the quick way and waits for the answer, at most
-// for so long. It returns nil if the upstream is not asked over UDP, or could not be; nothing is lost then.
+// for so long. It returns nil if the upstream is not asked over UDP, has a link-local address, or could not be asked;
+// nothing is lost then.
 func (u *Upstream) Ask(question []byte, cd bool, wait time.Duration) *Asked {
-	if u.scheme != schemeUDP {
+	if u.scheme != schemeUDP || u.peer.Addr().Zone() != "" {
 		return nil
 	}
 	a := u.rested()

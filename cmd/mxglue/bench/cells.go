@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 )
 
@@ -16,50 +15,63 @@ type cell struct {
 	questions []question // asked in random order, all of them known; nil: names that nobody knows
 	entries   int        // room that caches get
 	tcp       bool
-	rate      int // queries a second; 0: as fast as they are answered
-	missEvery int // one query in so many is for a name that nobody knows; 0: none
+	rate      int      // queries a second; 0: as fast as they are answered
+	missEvery int      // one query in so many is for a name that nobody knows; 0: none
+	misses    string   // the letters that these begin with
+	shared    int      // so many CPUs are for the server and those who ask it together; 0: the server has one of its own
+	beside    bool     // the servers take turns in it and in the cell before it at once, so that the two compare
+	without   []string // peers that are left out
 }
 
-// loads returns all cells. million adds the one of a million names.
-func loads(million bool) []cell {
-	tenK, hundredK := hosts(10_000, false), hosts(100_000, false)
+// loads returns the cells that a machine of so many CPUs has room for.
+func loads(cpus int) []cell {
+	tenK, hundredK, million := hosts(10_000, false), hosts(100_000, false), hosts(1_000_000, false)
 	cells := []cell{
 		{name: "1 name", questions: hosts(1, false), entries: 10_000},
 		{name: "10k names", questions: tenK, entries: 20_000},
 		{name: "10k, EDNS DO", questions: hosts(10_000, true), entries: 20_000},
 		{name: "100k names", questions: hundredK, entries: 150_000},
+		{name: "1M names", questions: million, entries: 1_500_000, without: []string{"dnsmasq", "PowerDNS Recursor", bind}},
 		{name: "mail mix", questions: mail(2_000), entries: 40_000},
-		{name: "miss", entries: 500_000},
+		{name: "miss", misses: "miss", entries: 500_000},
 		{name: "TCP", questions: tenK, entries: 20_000, tcp: true},
 		{name: "5k/s", questions: tenK, entries: 20_000, rate: 5_000},
-		{name: "20k/s", questions: tenK, entries: 20_000, rate: 20_000},
-		{name: "20k/s with misses", questions: tenK, entries: 40_000, rate: 20_000, missEvery: 500},
+		{name: "20k/s", questions: tenK, entries: 40_000, rate: 20_000},
+		{name: "20k/s with misses", questions: tenK, entries: 40_000, rate: 20_000, missEvery: 500, misses: "miss", beside: true},
+		{name: "20k/s, slow upstream", questions: tenK, entries: 40_000, rate: 20_000, missEvery: 500, misses: "slow", beside: true},
 	}
-	if million {
-		cells = append(cells, cell{name: "1M names", questions: hosts(1_000_000, false), entries: 1_500_000})
+	if cpus > 1 {
+		cells = append(cells,
+			cell{name: "1 CPU", questions: tenK, entries: 20_000, shared: 1},
+			cell{name: "2 CPUs", questions: tenK, entries: 20_000, shared: 2, beside: true})
 	}
 	return cells
 }
 
 // hit says whether all is answered from the cache.
-func (c *cell) hit() bool { return c.questions != nil && c.missEvery == 0 }
+func (c *cell) hit() bool { return c.misses == "" }
+
+// closed says whether the server, on a CPU of its own, is asked as fast as it answers.
+func (c *cell) closed() bool { return c.rate == 0 && c.shared == 0 }
+
+// cpus returns those that the server runs on.
+func (c *cell) cpus() []int {
+	all := []int{serverCPU}
+	for cpu := serverCPU + 1; cpu < c.shared; cpu++ {
+		all = append(all, cpu)
+	}
+	return all
+}
 
 // source is what a server is asked in the turns of a cell.
 func (c *cell) source() source {
 	switch {
 	case c.questions == nil:
-		return fresh()
+		return fresh(c.misses)
 	case c.missEvery > 0:
-		return sprinkled(shuffled(c.questions), fresh(), c.missEvery)
+		return sprinkled(shuffled(c.questions), fresh(c.misses), c.missEvery)
 	}
 	return shuffled(c.questions)
-}
-
-// result is what one turn of a server showed.
-type result struct {
-	cpu       float64 // microseconds a query
-	forwarded float64 // queries to upstream a query
-	p50, p99  float64 // microseconds that a hit took; of open loops
 }
 
 // warm asks everything until it has been answered, over the transport that is measured.
@@ -69,7 +81,7 @@ func (c *cell) warm(ctx context.Context, r *runner) error {
 		deadline = end
 	}
 	for pass := 0; pass < 2; pass++ { // the second finds what the first lost
-		t, err := r.ask(c, inOrder(c.questions), left, deadline)
+		t, err := r.ask(inOrder(c.questions), left, deadline)
 		if err != nil {
 			return err
 		}
@@ -84,95 +96,24 @@ func (c *cell) warm(ctx context.Context, r *runner) error {
 const warmTime = 2 * time.Minute
 
 // ask asks as fast as there are answers.
-func (r *runner) ask(c *cell, next source, enough int, deadline time.Time) (tally, error) {
-	if c.tcp {
-		return askTCP(r.port, next, enough, deadline)
+func (r *runner) ask(next source, enough int, deadline time.Time) (tally, error) {
+	if r.cell.tcp {
+		return askTCP(r.setting.Port, next, enough, deadline)
 	}
 	return r.client.closed(next, enough, deadline)
 }
 
 const noLimit = math.MaxInt
 
-// settle is how long a server is asked at the beginning of its turn before it counts: the CPU's caches are another's.
-const settle = 100 * time.Millisecond
-
-// measure is one turn of a server.
-func (c *cell) measure(r *runner, u *upstreamProcess, d time.Duration) (result, error) {
-	if _, err := r.ask(c, r.next, noLimit, time.Now().Add(settle)); err != nil {
-		return result{}, err
+// load asks as the cell says, for so long. It returns how long hits took, if they were asked at a rate.
+func (r *runner) load(d time.Duration) (t tally, took []time.Duration, err error) {
+	switch {
+	case r.cell.rate > 0:
+		return r.client.open(r.next, r.cell.rate, d)
+	case r.crowd != nil:
+		t, err = r.crowd.closed(d)
+	default:
+		t, err = r.ask(r.next, noLimit, time.Now().Add(d))
 	}
-	before, err1 := u.count()
-	from, err2 := r.cpu()
-	var t tally
-	var took []time.Duration
-	var err3 error
-	if c.rate > 0 {
-		t, took, err3 = r.client.open(r.next, c.rate, d)
-	} else {
-		t, err3 = r.ask(c, r.next, noLimit, time.Now().Add(d))
-	}
-	to, err4 := r.cpu()
-	after, err5 := u.count()
-	for _, err := range []error{err1, err2, err3, err4, err5, r.ended()} {
-		if err != nil {
-			return result{}, err
-		}
-	}
-	if asked := t.answered + t.wrong + t.lost; t.answered == 0 || (t.wrong+t.lost)*50 > asked {
-		return result{}, fmt.Errorf("of %d queries %d answered, %d wrongly, %d lost", asked, t.answered, t.wrong, t.lost)
-	}
-	res := result{cpu: micros(to-from) / float64(t.answered), forwarded: float64(after-before) / float64(t.answered)}
-	if len(took) > 0 {
-		slices.Sort(took)
-		res.p50, res.p99 = micros(took[len(took)/2]), micros(took[len(took)*99/100])
-	}
-	return res, nil
-}
-
-func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
-
-// run measures one cell: every server is started and warmed, then they take turns.
-func (b *bench) run(ctx context.Context, c *cell) {
-	var on []*runner
-	defer func() {
-		for _, r := range on {
-			r.end()
-		}
-	}()
-	for _, s := range b.servers {
-		if ctx.Err() != nil || s.version == "" || s.kind == echo && (c.questions == nil || c.tcp || c.missEvery > 0) {
-			continue
-		}
-		b.launched++
-		r, err := launch(s, b.scratch, b.launched, b.upstream.port, c.entries)
-		if err != nil {
-			b.fail(s, c, err)
-			continue
-		}
-		on = append(on, r)
-		b.starts[s] = append(b.starts[s], r.started)
-		b.idle[s] = append(b.idle[s], r.idle)
-		r.next = c.source()
-		if c.questions != nil && s.kind != echo {
-			if err := c.warm(ctx, r); err != nil {
-				b.fail(s, c, err)
-			}
-		}
-		b.full[key{s, c.name}] = r.rss()
-	}
-	for round := range b.rounds {
-		for i := range on {
-			r := on[(i+round)%len(on)] // nobody always comes after the same one
-			at := key{r.server, c.name}
-			if ctx.Err() != nil || b.failed[at] != nil {
-				continue
-			}
-			res, err := c.measure(r, b.upstream, b.turn)
-			if err != nil {
-				b.fail(r.server, c, err)
-				continue
-			}
-			b.turns[at] = append(b.turns[at], res)
-		}
-	}
+	return t, nil, err
 }

@@ -19,7 +19,7 @@ func floor(ctx context.Context, scratch string) (*server, error) {
 	if err != nil {
 		self, err := os.Executable()
 		return &server{name: "echo in Go (no cc here)", program: self, version: "-",
-			args: func(_ string, port int) []string { return []string{"echo", strconv.Itoa(port)} }}, err
+			args: func(set setting) []string { return []string{"echo", strconv.Itoa(set.Port)} }}, err
 	}
 	source, err := files.ReadFile("servers/echo.c")
 	if err != nil {
@@ -32,8 +32,8 @@ func floor(ctx context.Context, scratch string) (*server, error) {
 	if out, err := exec.CommandContext(ctx, cc, "-O2", "-o", program, program+".c").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("compile servers/echo.c: %w\n%s", err, out)
 	}
-	return &server{name: "echo in C", program: program, version: "-",
-		args: func(_ string, port int) []string { return []string{strconv.Itoa(port)} }}, nil
+	return &server{name: "echo in C", program: program, version: "-", spreads: true,
+		args: func(set setting) []string { return []string{strconv.Itoa(set.Port), strconv.Itoa(set.Threads)} }}, nil
 }
 
 // serveEcho is the echo in Go.

@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// serverCPU is the CPU that servers run on.
+// serverCPU is the CPU that servers run on, where they have one of their own.
 const serverCPU = 0
 
 // bench is one run.
@@ -43,6 +43,7 @@ type figures struct {
 	full   map[key]int                 // memory with all questions of a cell answered, octets
 	starts map[*server][]time.Duration // until the first answer
 	idle   map[*server][]int           // memory then, octets
+	garbage map[string]string // by cell: how mxglue's was collected
 	late   bool                        // time was up
 }
 
@@ -59,9 +60,8 @@ func main() {
 		exit(serveEcho(os.Args[2]))
 	}
 	rounds := flag.Int("rounds", 5, "turns that every server has in a cell")
-	turn := flag.Duration("turn", 600*time.Millisecond, "how long a turn lasts")
+	turn := flag.Duration("turn", 400*time.Millisecond, "how long a turn lasts")
 	budget := flag.Duration("budget", 7*time.Minute+30*time.Second, "how long everything may take; then what was measured is printed")
-	million := flag.Bool("million", false, "add the cell of a million names (give it -budget 12m)")
 	only := flag.String("only", "", "the cells to run, a regular expression of their names; empty for all")
 	with := flag.String("peers", "", "the peers to run, a regular expression of their names; empty for all")
 	flag.Parse()
@@ -76,9 +76,9 @@ func main() {
 	ctx, cancel := context.WithTimeout(ctx, *budget)
 	defer cancel()
 	b := &bench{rounds: *rounds, turn: *turn, cpus: runtime.NumCPU(), figures: figures{
-		turns: map[key][]result{}, failed: map[key]error{}, full: map[key]int{},
+		turns: map[key][]result{}, failed: map[key]error{}, full: map[key]int{}, garbage: map[string]string{},
 		starts: map[*server][]time.Duration{}, idle: map[*server][]int{}}}
-	b.cells = slices.DeleteFunc(loads(*million), func(c cell) bool { return !cells.MatchString(c.name) })
+	b.cells = slices.DeleteFunc(loads(runtime.NumCPU()), func(c cell) bool { return !cells.MatchString(c.name) })
 	exit(b.all(ctx, peers))
 }
 
@@ -107,10 +107,12 @@ func (b *bench) all(ctx context.Context, peers *regexp.Regexp) (err error) {
 		return err
 	}
 	defer b.upstream.stop()
-	for i := range b.cells {
-		c := &b.cells[i]
-		fmt.Fprintf(os.Stderr, "bench: %s\n", c.name)
-		b.run(ctx, c)
+	for i := 0; i < len(b.cells); {
+		together := []*cell{&b.cells[i]}
+		for i++; i < len(b.cells) && b.cells[i].beside; i++ {
+			together = append(together, &b.cells[i])
+		}
+		b.run(ctx, together)
 	}
 	b.late = ctx.Err() != nil
 	b.print(os.Stdout)
@@ -140,7 +142,7 @@ func servers(ctx context.Context, scratch string) ([]*server, error) {
 		return nil, err
 	}
 	mxglue := &server{name: "mxglue", kind: own, program: program, conf: "mxglue.yaml", version: commit(ctx),
-		args: func(conf string, _ int) []string { return []string{"serve", "--config", conf} }}
+		spreads: true, args: func(set setting) []string { return []string{"serve", "--config", set.Conf} }}
 	return append([]*server{bare, mxglue}, others...), nil
 }
 

@@ -28,8 +28,9 @@ type server struct {
 	kind    kind
 	program string                               // path
 	conf    string                               // file in servers/; "" for none
-	args    func(conf string, port int) []string // what it is started with
-	version string                               // "" if it is not installed
+	args    func(setting) []string // what it is started with
+	spreads bool                   // it can have a thread for each CPU
+	version string                 // "" if it is not installed
 }
 
 type kind int
@@ -40,16 +41,23 @@ const (
 	peer
 )
 
-// peers returns those that we know, with their versions if they are installed. scratch is for a copy of Unbound: Debian's
-// AppArmor profile goes by its path, and forbids a configuration elsewhere than /etc/unbound.
+// The peers that something is special about.
+const unbound, bind = "Unbound", "BIND"
+
+// peers returns those that we know, with their versions if they are installed. scratch is for copies of Unbound and BIND:
+// Debian's AppArmor profiles go by their paths, and forbid configurations elsewhere than in /etc.
 func peers(scratch string) ([]*server, error) {
 	all := []*server{
-		{name: "Unbound", program: "unbound", conf: "unbound.conf", version: "-V", args: func(conf string, _ int) []string { return []string{"-d", "-p", "-c", conf} }},
-		{name: "dnsmasq", program: "dnsmasq", conf: "dnsmasq.conf", version: "--version", args: func(conf string, _ int) []string { return []string{"-C", conf} }},
-		{name: "PowerDNS Recursor", program: "pdns_recursor", conf: "recursor.conf", version: "--version", args: func(conf string, _ int) []string { return []string{"--config-dir=" + filepath.Dir(conf)} }},
-		{name: "dnsdist", program: "dnsdist", conf: "dnsdist.conf", version: "--version", args: func(conf string, _ int) []string {
-			return []string{"--supervised", "--disable-syslog", "-C", conf}
-		}},
+		{name: unbound, program: "unbound", conf: "unbound.conf", version: "-V", spreads: true,
+			args: func(set setting) []string { return []string{"-d", "-p", "-c", set.Conf} }},
+		{name: "dnsmasq", program: "dnsmasq", conf: "dnsmasq.conf", version: "--version",
+			args: func(set setting) []string { return []string{"-C", set.Conf} }},
+		{name: "PowerDNS Recursor", program: "pdns_recursor", conf: "recursor.conf", version: "--version", spreads: true,
+			args: func(set setting) []string { return []string{"--config-dir=" + set.Dir} }},
+		{name: "dnsdist", program: "dnsdist", conf: "dnsdist.conf", version: "--version", spreads: true,
+			args: func(set setting) []string { return []string{"--supervised", "--disable-syslog", "-C", set.Conf} }},
+		{name: bind, program: "named", conf: "named.conf", version: "-v", spreads: true,
+			args: func(set setting) []string { return []string{"-f", "-n", strconv.Itoa(set.Threads), "-c", set.Conf} }},
 	}
 	for _, s := range all {
 		s.kind = peer
@@ -61,16 +69,18 @@ func peers(scratch string) ([]*server, error) {
 			s.version = ""
 			continue
 		}
-		s.program, s.version = path, versionOf(path, s.version)
-		if s.name == "Unbound" {
+		s.version = versionOf(path, s.version)
+		if s.name == unbound || s.name == bind {
 			binary, err := os.ReadFile(path)
 			if err != nil {
 				return nil, err
 			}
-			s.program = filepath.Join(scratch, "unbound")
+			s.program = filepath.Join(scratch, s.program)
 			if err := os.WriteFile(s.program, binary, 0o755); err != nil {
 				return nil, err
 			}
+		} else {
+			s.program = path
 		}
 	}
 	return all, nil
@@ -92,61 +102,71 @@ type setting struct {
 	Port, StatusPort, UpstreamPort int
 	Entries                        int // room in the cache
 	MiB                            int // the same as memory, more than enough
-	Dir, User                      string
+	Threads                        int // for queries
+	Dir, Conf, User                string
 }
 
 // runner is a server that runs.
 type runner struct {
 	*server
 	*process
-	port    int
+	cell    *cell
+	setting setting
 	client  *udpClient
+	crowd   *crowd        // nil if it has one CPU of its own
 	started time.Duration // until its first answer
 	idle    int           // what memory it has then, octets
 	next    source
 }
 
-// launch starts a server and waits for its first answer. n is unique.
-func launch(s *server, scratch string, n, upstreamPort, entries int) (*runner, error) {
+// launch starts a server for a cell and waits for its first answer. n is unique.
+func launch(s *server, c *cell, scratch string, n, upstreamPort int) (*runner, error) {
 	dir := filepath.Join(scratch, strconv.Itoa(n))
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, err
 	}
-	set := setting{UpstreamPort: upstreamPort, Entries: entries, MiB: max(64, entries>>10), Dir: dir, User: "root"}
+	set := setting{UpstreamPort: upstreamPort, Entries: c.entries, MiB: max(64, c.entries>>10), Threads: len(c.cpus()),
+		Dir: dir, Conf: filepath.Join(dir, s.conf), User: "root"}
 	if u, err := user.Current(); err == nil {
 		set.User = u.Username
 	}
 	var err1, err2 error
 	set.Port, err1 = freePort()
 	set.StatusPort, err2 = freePort()
-	conf := filepath.Join(dir, s.conf)
-	if err := errors.Join(err1, err2, set.write(s.conf, conf)); err != nil {
+	if err := errors.Join(err1, err2, set.write(s.conf)); err != nil {
 		return nil, err
 	}
-	client, err := dialUDP(set.Port, s.kind == echo)
+	client, err := dialUDP(set.Port, s.kind == echo, 1)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(s.program, s.args(conf, set.Port)...)
+	cmd := exec.Command(s.program, s.args(set)...)
 	cmd.Dir = dir
 	began := time.Now()
-	p, err := start(cmd, serverCPU, filepath.Join(dir, "output"))
+	p, err := start(cmd, c.cpus(), filepath.Join(dir, "output"))
 	if err != nil {
 		client.close()
 		return nil, err
 	}
-	r := &runner{server: s, process: p, port: set.Port, client: client}
+	r := &runner{server: s, process: p, cell: c, setting: set, client: client, next: c.source()}
 	at, err := client.first(pack("first.bench.example", typeA, false), p.ended, began.Add(10*time.Second))
 	if err != nil {
 		r.end()
 		return nil, err
 	}
 	r.started, r.idle = at.Sub(began), p.rss()
+	if c.shared > 0 {
+		r.crowd, err = gather(set.Port, c.shared, s.kind == echo, c.questions)
+	}
+	if err != nil {
+		r.end()
+		return nil, err
+	}
 	return r, nil
 }
 
 // write writes a file of servers/ with the setting filled in.
-func (s setting) write(name, to string) error {
+func (s setting) write(name string) error {
 	if name == "" {
 		return nil
 	}
@@ -158,11 +178,14 @@ func (s setting) write(name, to string) error {
 	if err := t.Execute(&text, s); err != nil {
 		return err
 	}
-	return os.WriteFile(to, []byte(text.String()), 0o644)
+	return os.WriteFile(s.Conf, []byte(text.String()), 0o644)
 }
 
 func (r *runner) end() {
 	r.client.close()
+	if r.crowd != nil {
+		r.crowd.close()
+	}
 	r.stop()
 }
 

@@ -1,6 +1,8 @@
 package status
 
 import (
+	"regexp"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
@@ -10,11 +12,14 @@ func registry(snapshot func() Snapshot) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(
 		collector(snapshot),
-		collectors.NewGoCollector(),
+		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectorCPU)),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return r
 }
+
+// collectorCPU is what the garbage collector costs: seconds of CPU, beside all that there were and those that nobody used.
+var collectorCPU = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/cpu/classes/(gc/total|total|idle):`)}
 
 // A collector renders a Snapshot on each scrape.
 type collector func() Snapshot

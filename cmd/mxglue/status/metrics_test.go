@@ -47,7 +47,7 @@ func TestMetricsShowTheFigures(t *testing.T) {
 			t.Errorf("no line %s", want)
 		}
 	}
-	for _, prefix := range []string{"go_goroutines ", "process_open_fds "} {
+	for _, prefix := range []string{"go_goroutines ", "process_open_fds ", "go_cpu_classes_gc_total_cpu_seconds_total ", "go_cpu_classes_total_cpu_seconds_total ", "go_cpu_classes_idle_cpu_seconds_total "} {
 		if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, prefix) }) {
 			t.Errorf("no metric %s", prefix)
 		}
