@@ -50,8 +50,8 @@ func (r *Resolver) quick(f *flight) (*begun, *cache.Entry) {
 		msg[3] &^= ad
 	}
 	e := r.cache.StorePlain(msg, from, now)
+	msg[3] |= ad // what it said of itself is noted, believed or not
 	if e == nil {
-		msg[3] |= ad
 		if resp, err := asked.Unpack(); err == nil {
 			e = r.keep(rt, m, resp, f.from)
 		}
