@@ -29,8 +29,8 @@ var mayUse = map[string][]string{
 	"github.com/spf13/viper":       {"cmd/mxglue"},                                                        // one config, one door
 	"github.com/spf13/cobra":       {"cmd/mxglue"},
 	"github.com/spf13/pflag":       {"cmd/mxglue"},
-	"github.com/prometheus/":       {"cmd/mxglue/status"},                                    // counters live where they count; one place renders them
-	"net/http":                     {"cmd/mxglue", "cmd/mxglue/status", "resolver/upstream"}, // HTTP servers are cmd's alone; upstream is a client (DNS over HTTPS)
+	"github.com/prometheus/":       {"cmd/mxglue/status"},                                                        // counters live where they count; one place renders them
+	"net/http":                     {"cmd/mxglue", "cmd/mxglue/bench", "cmd/mxglue/status", "resolver/upstream"}, // HTTP servers are cmd's alone; upstream is a client (DNS over HTTPS)
 	"github.com/hashicorp/golang-": {"cache"},
 	"unsafe":                       {"resolver/server", "resolver/upstream"}, // batch_linux.go and socket_linux.go: system calls, each with its proof
 }

@@ -18,7 +18,7 @@ type cell struct {
 	rate      int      // queries a second; 0: as fast as they are answered
 	missEvery int      // one query in so many is for a name that nobody knows; 0: none
 	misses    string   // the letters that these begin with
-	shared    int      // so many CPUs are for the server and those who ask it together; 0: the server has one of its own
+	spread    int      // a crowd asks from all CPUs, and the server has so many of them; 0: it has one of its own
 	beside    bool     // the servers take turns in it and in the cell before it at once, so that the two compare
 	without   []string // peers that are left out
 }
@@ -42,8 +42,8 @@ func loads(cpus int) []cell {
 	}
 	if cpus > 1 {
 		cells = append(cells,
-			cell{name: "1 CPU", questions: tenK, entries: 20_000, shared: 1},
-			cell{name: "2 CPUs", questions: tenK, entries: 20_000, shared: 2, beside: true})
+			cell{name: "1 CPU", questions: tenK, entries: 20_000, spread: 1},
+			cell{name: "2 CPUs", questions: tenK, entries: 20_000, spread: 2, beside: true})
 	}
 	return cells
 }
@@ -52,12 +52,12 @@ func loads(cpus int) []cell {
 func (c *cell) hit() bool { return c.misses == "" }
 
 // closed says whether the server, on a CPU of its own, is asked as fast as it answers.
-func (c *cell) closed() bool { return c.rate == 0 && c.shared == 0 }
+func (c *cell) closed() bool { return c.rate == 0 && c.spread == 0 }
 
 // cpus returns those that the server runs on.
 func (c *cell) cpus() []int {
 	all := []int{serverCPU}
-	for cpu := serverCPU + 1; cpu < c.shared; cpu++ {
+	for cpu := serverCPU + 1; cpu < c.spread; cpu++ {
 		all = append(all, cpu)
 	}
 	return all

@@ -15,19 +15,21 @@ type crowd struct {
 	next    []source // each asks for names of its own
 }
 
-// crowdPorts is how many ports each has. The kernel's dice give no socket much more than its part of them.
-const crowdPorts = window / 2
+const (
+	crowdCPUs  = 2
+	crowdPorts = window / 2 // each has; the kernel's dice give no socket much more than its part of them
+)
 
 // gather opens the ports. questions are to be at least as many as CPUs.
-func gather(port, cpus int, echo bool, questions []question) (*crowd, error) {
+func gather(port int, echo bool, questions []question) (*crowd, error) {
 	c := &crowd{}
-	for i := range cpus {
+	for i := range crowdCPUs {
 		client, err := dialUDP(port, echo, crowdPorts)
 		if err != nil {
 			c.close()
 			return nil, err
 		}
-		part := questions[i*len(questions)/cpus : (i+1)*len(questions)/cpus]
+		part := questions[i*len(questions)/crowdCPUs : (i+1)*len(questions)/crowdCPUs]
 		c.clients, c.next = append(c.clients, client), append(c.next, shuffled(part))
 	}
 	return c, nil

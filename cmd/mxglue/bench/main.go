@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -38,13 +39,13 @@ type bench struct {
 
 // figures are what was measured.
 type figures struct {
-	turns  map[key][]result
-	failed map[key]error
-	full   map[key]int                 // memory with all questions of a cell answered, octets
-	starts map[*server][]time.Duration // until the first answer
-	idle   map[*server][]int           // memory then, octets
-	garbage map[string]string // by cell: how mxglue's was collected
-	late   bool                        // time was up
+	turns   map[key][]result
+	failed  map[key][]error
+	full    map[key]int                 // memory with all questions of a cell answered, octets
+	starts  map[*server][]time.Duration // until the first answer
+	idle    map[*server][]int           // memory then, octets
+	garbage map[string]string           // by cell: how mxglue's was collected
+	late    bool                        // time was up
 }
 
 type key struct {
@@ -75,8 +76,9 @@ func main() {
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, *budget)
 	defer cancel()
+	debug.SetGCPercent(-1) // it would run on the CPU of those who ask, and bench makes little garbage
 	b := &bench{rounds: *rounds, turn: *turn, cpus: runtime.NumCPU(), figures: figures{
-		turns: map[key][]result{}, failed: map[key]error{}, full: map[key]int{}, garbage: map[string]string{},
+		turns: map[key][]result{}, failed: map[key][]error{}, full: map[key]int{}, garbage: map[string]string{},
 		starts: map[*server][]time.Duration{}, idle: map[*server][]int{}}}
 	b.cells = slices.DeleteFunc(loads(runtime.NumCPU()), func(c cell) bool { return !cells.MatchString(c.name) })
 	exit(b.all(ctx, peers))
@@ -122,7 +124,8 @@ func (b *bench) all(ctx context.Context, peers *regexp.Regexp) (err error) {
 // fail notes that a server has no figures in a cell, and why.
 func (b *bench) fail(s *server, c *cell, err error) {
 	fmt.Fprintf(os.Stderr, "bench: %s, %s: %v\n", c.name, s.name, err)
-	b.failed[key{s, c.name}] = err
+	at := key{s, c.name}
+	b.failed[at] = append(b.failed[at], err)
 }
 
 // servers builds the echo and mxglue, and finds the peers.

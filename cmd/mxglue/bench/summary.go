@@ -6,29 +6,33 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 )
 
 // printRatios compares mxglue's medians with the floor and the peers.
 func (b *bench) printRatios(w io.Writer) {
 	var names, floor, best, each []string
-	var mxglue, bare, unbound *server
+	var mxglue, bare, third *server
 	for _, s := range b.present() {
 		switch {
 		case s.kind == own:
 			mxglue = s
 		case s.kind == echo && bare == nil:
 			bare = s
-		case s.name == "Unbound":
-			unbound = s
+		case s.name == unbound:
+			third = s
 		}
 	}
 	for i := range b.cells {
 		c := &b.cells[i]
+		if c.spread > 0 {
+			continue
+		}
 		names = append(names, c.name)
 		m := b.cost(mxglue, c)
 		floor = append(floor, ratio(m, b.cost(bare, c)))
-		if unbound != nil {
-			each = append(each, ratio(m, b.cost(unbound, c)))
+		if third != nil {
+			each = append(each, ratio(m, b.cost(third, c)))
 		}
 		var first *server
 		for _, s := range b.present() {
@@ -42,11 +46,14 @@ func (b *bench) printRatios(w io.Writer) {
 			best = append(best, ratio(m, b.cost(first, c))+" "+first.name)
 		}
 	}
+	if len(names) == 0 {
+		return
+	}
 	head(w, "Ratios of the medians.", "mxglue's CPU as a multiple of", names...)
 	row(w, "the "+bare.name, floor...)
 	row(w, "the best peer", best...)
-	if unbound != nil {
-		row(w, "Unbound", each...)
+	if third != nil {
+		row(w, third.name, each...)
 	}
 }
 
@@ -61,7 +68,7 @@ func ratio(a, b float64) string {
 func (b *bench) printSizes(w io.Writer) {
 	names := []string{"start to first answer, ms", "memory then, MiB"}
 	for _, c := range b.cells {
-		if len(c.questions) >= 100_000 {
+		if len(c.questions) >= many {
 			names = append(names, "with "+c.name+", MiB")
 		}
 	}
@@ -71,7 +78,7 @@ func (b *bench) printSizes(w io.Writer) {
 		idle, _, _ := middle(b.idle[s])
 		values := []string{number(float64(started.Milliseconds())), mib(idle)}
 		for _, c := range b.cells {
-			if len(c.questions) >= 100_000 {
+			if len(c.questions) >= many {
 				values = append(values, mib(b.full[key{s, c.name}]))
 			}
 		}
@@ -92,12 +99,17 @@ func mib(octets int) string {
 
 // printFaults says what is missing, and why.
 func (b *bench) printFaults(w io.Writer) {
+	for _, c := range b.cells {
+		if len(c.without) > 0 {
+			fmt.Fprintf(w, "\n%s is without %s: they would take minutes to learn them.\n", c.name, strings.Join(c.without, ", "))
+		}
+	}
 	for _, s := range b.servers {
 		if s.version == "" {
 			fmt.Fprintf(w, "\n%s is not installed.\n", s.name)
 		}
 		for _, c := range b.cells {
-			if err := b.failed[key{s, c.name}]; err != nil {
+			for _, err := range b.failed[key{s, c.name}] {
 				fmt.Fprintf(w, "\n%s, %s: %v\n", s.name, c.name, err)
 			}
 		}

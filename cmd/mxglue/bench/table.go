@@ -32,12 +32,16 @@ func pick(turns []result, figure func(result) float64) []float64 {
 	return values
 }
 
+func median(turns []result, figure func(result) float64) float64 {
+	m, _, _ := middle(pick(turns, figure))
+	return m
+}
+
 func cpuOf(t result) float64 { return t.cpu }
 
 // cost returns the median CPU of a server in a cell, microseconds a query; 0 if there is none.
 func (b *bench) cost(s *server, c *cell) float64 {
-	m, _, _ := middle(pick(b.turns[key{s, c.name}], cpuOf))
-	return m
+	return median(b.turns[key{s, c.name}], cpuOf)
 }
 
 // row writes a line of a Markdown table.
@@ -59,7 +63,9 @@ func (b *bench) print(w io.Writer) {
 	fmt.Fprintf(w, "%s, Linux %s %s, %d CPUs, %s; %d rounds of %v; room of caches and all else: `cmd/mxglue/bench`.\n",
 		time.Now().UTC().Format(time.DateOnly), unix.ByteSliceToString(uts.Release[:]), runtime.GOARCH, b.cpus, runtime.Version(), b.rounds, b.turn)
 	b.printCPU(w)
+	b.printGarbage(w)
 	b.printRates(w)
+	b.printScaling(w)
 	b.printRatios(w)
 	b.printSizes(w)
 	b.printFaults(w)
@@ -69,7 +75,7 @@ func (b *bench) print(w io.Writer) {
 func (b *bench) printCPU(w io.Writer) {
 	var names []string
 	for _, c := range b.cells {
-		if c.rate == 0 {
+		if c.closed() {
 			names = append(names, c.name)
 		}
 	}
@@ -82,12 +88,12 @@ func (b *bench) printCPU(w io.Writer) {
 		var values []string
 		for i := range b.cells {
 			c := &b.cells[i]
-			if c.rate > 0 {
+			if !c.closed() {
 				continue
 			}
 			turns := b.turns[key{s, c.name}]
 			text := spread(pick(turns, cpuOf))
-			if f, _, _ := middle(pick(turns, func(t result) float64 { return t.forwarded })); c.hit() && f > 0.01 {
+			if f := median(turns, func(t result) float64 { return t.forwarded }); c.hit() && f > 0.01 {
 				text, marked = text+fmt.Sprintf(" *%.0f %%*", 100*f), true
 			}
 			values = append(values, text)
@@ -116,8 +122,7 @@ func (b *bench) printRates(w io.Writer) {
 		for _, c := range b.cells {
 			if c.rate > 0 {
 				turns := b.turns[key{s, c.name}]
-				p50, _, _ := middle(pick(turns, func(t result) float64 { return t.p50 }))
-				p99, _, _ := middle(pick(turns, func(t result) float64 { return t.p99 }))
+				p50, p99 := median(turns, func(t result) float64 { return t.p50 }), median(turns, func(t result) float64 { return t.p99 })
 				values = append(values, spread(pick(turns, cpuOf)), number(p50), number(p99))
 			}
 		}

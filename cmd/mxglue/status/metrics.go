@@ -9,6 +9,8 @@ import (
 
 // registry holds our metrics and those of Go and the process, and no others.
 func registry(snapshot func() Snapshot) *prometheus.Registry {
+	// Seconds of CPU: those of the garbage collector, beside all that there were and those that nobody used.
+	collectorCPU := collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/cpu/classes/(gc/total|total|idle):`)}
 	r := prometheus.NewRegistry()
 	r.MustRegister(
 		collector(snapshot),
@@ -17,9 +19,6 @@ func registry(snapshot func() Snapshot) *prometheus.Registry {
 	)
 	return r
 }
-
-// collectorCPU is what the garbage collector costs: seconds of CPU, beside all that there were and those that nobody used.
-var collectorCPU = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/cpu/classes/(gc/total|total|idle):`)}
 
 // A collector renders a Snapshot on each scrape.
 type collector func() Snapshot

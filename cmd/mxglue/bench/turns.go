@@ -1,0 +1,133 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+)
+
+// result is what one turn of a server showed.
+type result struct {
+	cpu       float64 // microseconds a query
+	forwarded float64 // queries to upstream a query
+	p50, p99  float64 // microseconds that a hit took; of open loops
+	rate      float64 // answers a second
+	unused    float64 // of the server's CPUs, how many nobody had a use for
+}
+
+// settle is how long a server is asked at the beginning of its turn before it counts: the CPU's caches are another's.
+const settle = 100 * time.Millisecond
+
+// measure is one turn of a server.
+func (r *runner) measure(u *upstreamProcess, d time.Duration) (result, error) {
+	if _, _, err := r.load(settle); err != nil {
+		return result{}, err
+	}
+	cpus := len(r.cell.cpus())
+	before, err1 := u.count()
+	idle, began := unused(cpus), time.Now()
+	from, err2 := r.cpu()
+	t, took, err3 := r.load(d)
+	to, err4 := r.cpu()
+	lasted := time.Since(began)
+	idle = unused(cpus) - idle
+	after, err5 := u.count()
+	for _, err := range []error{err1, err2, err3, err4, err5, r.ended()} {
+		if err != nil {
+			return result{}, err
+		}
+	}
+	if asked := t.answered + t.wrong + t.lost; t.answered == 0 || (t.wrong+t.lost)*50 > asked {
+		return result{}, fmt.Errorf("of %d queries %d answered, %d wrongly, %d lost", asked, t.answered, t.wrong, t.lost)
+	}
+	answered := float64(t.answered)
+	res := result{cpu: micros(to-from) / answered, forwarded: float64(after-before) / answered,
+		rate: answered / lasted.Seconds(), unused: idle.Seconds() / lasted.Seconds()}
+	if len(took) > 0 {
+		slices.Sort(took)
+		res.p50, res.p99 = micros(took[len(took)/2]), micros(took[len(took)*99/100])
+	}
+	return res, nil
+}
+
+func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+// takes says whether a server is measured in a cell.
+func (c *cell) takes(s *server) bool {
+	switch {
+	case s.version == "" || slices.Contains(c.without, s.name):
+		return false
+	case c.spread > 0:
+		return s.spreads
+	}
+	return s.kind != echo || c.hit() && !c.tcp
+}
+
+// run measures cells together: every server is started for each and warmed, then they take turns.
+func (b *bench) run(ctx context.Context, cells []*cell) {
+	var on []*runner
+	defer func() {
+		for _, r := range on {
+			r.end()
+		}
+	}()
+	for _, c := range cells {
+		fmt.Fprintf(os.Stderr, "bench: %s\n", c.name)
+		for _, s := range b.servers {
+			if ctx.Err() == nil && c.takes(s) {
+				if r := b.prepare(ctx, s, c); r != nil {
+					on = append(on, r)
+				}
+			}
+		}
+	}
+	for round := range b.rounds {
+		for i := range on {
+			r := on[(i+round)%len(on)] // nobody always comes after the same one
+			if ctx.Err() != nil {
+				return
+			}
+			res, err := r.measure(b.upstream, b.turn)
+			if err != nil { // the next may go better: the machine may have been away
+				b.fail(r.server, r.cell, fmt.Errorf("round %d of %d does not count: %w", round+1, b.rounds, err))
+				continue
+			}
+			at := key{r.server, r.cell.name}
+			b.turns[at] = append(b.turns[at], res)
+		}
+	}
+	for _, r := range on {
+		if r.kind == own && len(r.cell.questions) >= many && ctx.Err() == nil {
+			text, err := r.garbage()
+			if err != nil {
+				b.fail(r.server, r.cell, err)
+			}
+			b.garbage[r.cell.name] = text
+		}
+	}
+}
+
+// prepare starts a server and warms it. It returns nil if either fails.
+func (b *bench) prepare(ctx context.Context, s *server, c *cell) *runner {
+	b.launched++
+	r, err := launch(s, c, b.scratch, b.launched, b.upstream.port)
+	if err != nil {
+		b.fail(s, c, err)
+		return nil
+	}
+	b.starts[s] = append(b.starts[s], r.started)
+	b.idle[s] = append(b.idle[s], r.idle)
+	if c.questions != nil && s.kind != echo {
+		if err := c.warm(ctx, r); err != nil {
+			b.fail(s, c, err)
+			r.end()
+			return nil
+		}
+	}
+	b.full[key{s, c.name}] = r.rss()
+	return r
+}
