@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // serve answers every datagram with what reply makes of it, until the test ends.
@@ -84,6 +86,29 @@ func TestOpenLoop(t *testing.T) {
 	}
 }
 
+// A reply came when the kernel had it, not when the client took it.
+func TestStamp(t *testing.T) {
+	var u upstream
+	client, err := dialUDP(serve(t, func(q []byte) []byte { return u.answer(nil, q) }), false, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.close()
+	if _, _, err := client.open(inOrder(hosts(1, false)), 1000, 20*time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	before := time.Now().UnixNano()
+	client.send(pack("host0000000.bench.example", typeA, false), before)
+	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(client.fds[0]), Events: unix.POLLIN}}, 10_000); n != 1 {
+		t.Fatal("no reply: ", err)
+	}
+	there := time.Now().UnixNano()
+	var sum tally
+	if e, came, err := client.receiveStamped(&sum); err != nil || !e.waiting || came <= before || came > there {
+		t.Errorf("%v, %v: it came %v after the query, but was there after %v", e.waiting, err, time.Duration(came-before), time.Duration(there-before))
+	}
+}
+
 // A server that closes its connections is asked again; one that does not is asked on.
 func TestTCPAgain(t *testing.T) {
 	for _, most := range []int{10, 1 << 20} { // answers to a connection
@@ -129,7 +154,7 @@ func TestPrint(t *testing.T) {
 			{name: "alone", spread: 1}, {name: "both", spread: 2}},
 		figures: figures{turns: map[key][]result{
 			{floor, "hits"}: {{cpu: 2}}, {mxglue, "hits"}: {{cpu: 9}, {cpu: 3}, {cpu: 1}},
-			{slow, "hits"}: {{cpu: 6, forwarded: 1}}, {fast, "hits"}: {{cpu: 4}}, {mxglue, "steady"}: {{cpu: 7, p50: 30, p99: 50}},
+			{slow, "hits"}: {{cpu: 6, forwarded: 1}}, {fast, "hits"}: {{cpu: 4}}, {mxglue, "steady"}: {{cpu: 7, p50: 30, p99: 60}, {cpu: 7, p50: 30, p99: 50}, {cpu: 7, p50: 30, p99: 70}},
 			{mxglue, "alone"}: {{cpu: 2, rate: 1e5}}, {mxglue, "both"}: {{cpu: 2.5, rate: 2e5, unused: 0.25}},
 		}, garbage: map[string]string{"hits": "swept"}, failed: map[key][]error{{fast, "steady"}: {errors.New("it sulks")}}, late: true}}
 	var text strings.Builder
@@ -137,7 +162,7 @@ func TestPrint(t *testing.T) {
 	for _, line := range []string{
 		"| mxglue 1 | 3.00 (1.00–9.00) |",
 		"| Unbound 2 | 6.00 (6.00–6.00) *100 %* |",
-		"| mxglue 1 | 7.00 (7.00–7.00) | 30 | 50 |",
+		"| mxglue 1 | 7.00 (7.00–7.00) | 30 | 60 (50) |",
 		"| the echo | 1.50 | – |",
 		"| the best peer | 0.75 fast | – |",
 		"| Unbound | 0.50 | – |",

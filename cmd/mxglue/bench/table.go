@@ -116,14 +116,15 @@ func (b *bench) printRates(w io.Writer) {
 	if len(names) == 0 {
 		return
 	}
-	head(w, "The same at steady rates, and the time that a hit took, µs: medians.", "server", names...)
+	head(w, "The same at steady rates, and the time that a hit took, µs: medians (the least of the rounds is nearest to the server alone).", "server", names...)
 	for _, s := range b.present() {
 		var values []string
 		for _, c := range b.cells {
 			if c.rate > 0 {
 				turns := b.turns[key{s, c.name}]
-				p50, p99 := median(turns, func(t result) float64 { return t.p50 }), median(turns, func(t result) float64 { return t.p99 })
-				values = append(values, spread(pick(turns, cpuOf)), number(p50), number(p99))
+				p50 := median(turns, func(t result) float64 { return t.p50 })
+				p99, least, _ := middle(pick(turns, func(t result) float64 { return t.p99 }))
+				values = append(values, spread(pick(turns, cpuOf)), number(p50), fmt.Sprintf("%s (%s)", number(p99), number(least)))
 			}
 		}
 		row(w, s.title(), values...)

@@ -25,7 +25,6 @@ type udpClient struct {
 	echo bool  // any reply will do, if its ID is right
 	id   uint16
 	out  [ids]expectation
-	born time.Time
 	buf  [4096]byte
 }
 
@@ -35,7 +34,7 @@ const ids = 1 << 13
 // expectation is what is known about a query that is out.
 type expectation struct {
 	waiting, nodata, miss bool
-	sent                  time.Duration // after the client was born
+	sent                  int64 // Unix time, nanoseconds, as the kernel's stamps; of open loops
 }
 
 // tally is what became of queries.
@@ -47,7 +46,7 @@ func (t *tally) add(o tally) {
 
 // dialUDP opens so many ports. They divide half a window, so that each has as many queries out as the others.
 func dialUDP(port int, echo bool, ports int) (*udpClient, error) {
-	c := &udpClient{echo: echo, born: time.Now()}
+	c := &udpClient{echo: echo}
 	for range ports {
 		fd, err := connect(port)
 		if err != nil {
@@ -84,7 +83,7 @@ func (c *udpClient) close() {
 }
 
 // send sends a query under the next ID. One that the kernel does not take is lost.
-func (c *udpClient) send(q question, now time.Duration) {
+func (c *udpClient) send(q question, now int64) {
 	c.id = (c.id + 1) % ids
 	binary.BigEndian.PutUint16(q.msg, c.id)
 	c.out[c.id] = expectation{true, q.nodata, q.miss, now}
@@ -95,6 +94,11 @@ func (c *udpClient) send(q question, now time.Duration) {
 // unix.EAGAIN if there is no reply.
 func (c *udpClient) receive(t *tally) (expectation, error) {
 	n, err := unix.Read(c.fds[c.at], c.buf[:])
+	return c.take(n, err, t)
+}
+
+// take is the rest of receive, when n octets have been read.
+func (c *udpClient) take(n int, err error, t *tally) (expectation, error) {
 	if err == unix.EINTR {
 		err = unix.EAGAIN
 	}
