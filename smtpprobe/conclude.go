@@ -1,14 +1,17 @@
 package smtpprobe
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // best lists the verdicts of attempts from good to bad: an exchanger is as good as its best address.
 var best = []Verdict{
-	OK, Slow, Greeting4xx, Greeting5xx, BadGreeting, NotSMTP, GreetingTimeout, ClosedBeforeGreeting, Reset,
+	OK, Slow, Greeting4xx, Greeting5xx, BadGreeting, NotSMTP, GreetingTimeout, ClosedBeforeGreeting, TLSFailed, Reset,
 	Refused, TimeoutConnect, Unreachable, BlockedAddress, LocalError, Skipped,
 }
 
@@ -21,6 +24,7 @@ var phrases = map[Verdict]string{
 	GreetingTimeout:      "connects but never greets",
 	ClosedBeforeGreeting: "closes the connection without a greeting",
 	Reset:                "resets the connection",
+	TLSFailed:            "connects but has no TLS for us",
 	Refused:              "refuses the connection",
 	TimeoutConnect:       "does not answer",
 	Unreachable:          "is unreachable",
@@ -57,6 +61,9 @@ func (a Attempt) failed() bool {
 // undetermined tells whether nothing was learned about the exchanger itself.
 func (e Exchanger) undetermined() bool { return e.Verdict == DNSFail || e.Verdict == LocalError }
 
+// unanswered tells whether nothing on the way to the exchanger or there said a word.
+func (e Exchanger) unanswered() bool { return e.Verdict == TimeoutConnect || e.Verdict == Unreachable }
+
 // unusable tells whether the exchanger leads to no address at all.
 func (e Exchanger) unusable() bool {
 	return e.Verdict == NoAddress || e.Verdict == NXDomain || e.Verdict == IPLiteral
@@ -81,20 +88,79 @@ func (r *run) conclude() {
 	switch {
 	case r.cut:
 		r.settle(Unknown, StatusUnknown, "The probe was cut short. Until then, "+count+".")
+	case r.opt.Depth == DepthDNS && !r.mixedNull:
+		r.concludeDNS()
 	case r.mixedNull: // an error of configuration, whatever the hosts say (RFC 7505 3)
 		r.settle(Critical, StatusCritical, "A null MX stands among other MX records, so some senders refuse all mail; "+count+".")
 	case len(up) > 0 && len(up) == len(tried) && len(degraded) == 0:
 		r.settle(OK, StatusOK, count+".")
 	case len(up) > 0:
 		r.settle(Warning, StatusWarning, count+": "+failures(mx)+".")
-	case len(which(tried, Exchanger.unusable)) == len(tried):
-		r.settle(NoAddress, StatusCritical, "No exchanger of "+r.report.Domain+" has an address: "+failures(mx)+".")
-	case len(which(tried, func(e Exchanger) bool { return e.Verdict == DNSFail })) == len(tried):
-		r.settle(DNSFail, StatusUnknown, "No exchanger of "+r.report.Domain+" could be looked up: "+failures(mx)+".")
-	case len(which(tried, Exchanger.undetermined)) == len(tried):
-		r.settle(Unknown, StatusUnknown, "No exchanger of "+r.report.Domain+" could be tested from here: "+failures(mx)+".")
 	default:
-		r.settle(Critical, StatusCritical, "No exchanger of "+r.report.Domain+" says 220: "+failures(mx)+".")
+		r.concludeDown(tried)
+	}
+	r.raise()
+}
+
+// concludeDown settles a domain of which no exchanger says 220.
+func (r *run) concludeDown(tried []Exchanger) {
+	mx, domain := r.report.MX, r.report.Domain
+	all := func(is func(Exchanger) bool) bool { return len(which(tried, is)) == len(tried) }
+	switch {
+	case r.selfSkipped > 0 && len(tried) == 0:
+		r.settle(Unknown, StatusUnknown, "This host is the exchanger of "+domain+", or preferred to all the others: none was probed.")
+	case r.holding.unmet > 0:
+		r.settle(Unknown, StatusUnknown, fmt.Sprintf("No exchanger of %s was connected to: %s failed, and is left alone until %s; before it none of those behind it is (%d not known).",
+			domain, r.holding.name, r.holding.until.UTC().Format(time.TimeOnly), r.holding.unmet))
+	case all(Exchanger.unusable):
+		r.settle(NoAddress, StatusCritical, "No exchanger of "+domain+" has an address: "+failures(mx)+".")
+	case all(func(e Exchanger) bool { return e.Verdict == DNSFail }):
+		r.settle(DNSFail, StatusUnknown, "No exchanger of "+domain+" could be looked up: "+failures(mx)+".")
+	case all(Exchanger.undetermined):
+		r.settle(Unknown, StatusUnknown, "No exchanger of "+domain+" could be tested from here: "+failures(mx)+".")
+	case r.opt.PortBlocked && all(func(e Exchanger) bool { return e.unanswered() || e.undetermined() || e.unusable() }):
+		r.settle(Unknown, StatusUnknown, fmt.Sprintf("Port %d seems blocked here, so nothing is known: %s.", r.port(), failures(mx)))
+	default:
+		r.settle(Critical, StatusCritical, "No exchanger of "+domain+" says 220: "+failures(mx)+".")
+	}
+}
+
+// concludeDNS settles a probe that made no connection.
+func (r *run) concludeDNS() {
+	mx := r.report.MX
+	leading := which(mx, func(e Exchanger) bool { return len(e.Attempts) > 0 })
+	count := fmt.Sprintf("%d of %d exchangers with an address; no connection was made", len(leading), len(mx))
+	failed := which(mx, func(e Exchanger) bool { return e.Verdict != Skipped })
+	switch {
+	case len(leading) == 0 && r.selfSkipped == 0:
+		r.concludeDown(failed)
+	case len(failed) > 0:
+		r.settle(Warning, StatusWarning, count+": "+failures(failed)+".")
+	default:
+		r.settle(OK, StatusOK, count+".")
+	}
+}
+
+// concludeLookup settles a probe that has no exchangers to try because the MX question failed.
+func (r *run) concludeLookup(ctx context.Context, err error) {
+	domain := r.report.Domain
+	switch {
+	case isCut(ctx):
+		r.settle(Unknown, StatusUnknown, "The probe was cut short before the MX answer for "+domain+" came.")
+	case errors.Is(err, errNXDomain):
+		r.report.Senders = allSenders(OutcomeBounce) // "reported as an error", RFC 5321 5.1
+		r.settle(NXDomain, StatusCritical, domain+" does not exist (NXDOMAIN).")
+	case errors.Is(err, errNullMX):
+		r.report.Senders = allSenders(OutcomeBounce) // RFC 7505 4.2
+		status := StatusOK
+		if r.opt.NullMXFails {
+			status = StatusCritical
+		}
+		r.settle(NullMX, status, domain+" takes no mail and says so with a null MX (RFC 7505).")
+	default:
+		// Never a fall back to A: only an MX RRset known to be absent lets the implicit MX in (RFC 5321 5.1).
+		r.report.Senders = allSenders(OutcomeDefer) // of one that fares the same
+		r.settle(DNSFail, StatusUnknown, "The MX question for "+domain+" failed ("+describe(err)+"): nothing is known of its exchangers.")
 	}
 }
 
@@ -134,19 +200,4 @@ func failures(mx []Exchanger) string {
 		parts = append(parts[:maxNamed], fmt.Sprintf("%d more", n))
 	}
 	return strings.Join(parts, ", ")
-}
-
-// gatherNotes makes warnings of what was odd, once per address.
-func (r *run) gatherNotes() {
-	seen := make(map[string]bool)
-	for _, e := range r.report.MX {
-		for _, a := range e.Attempts {
-			for _, note := range a.Notes {
-				if key := a.Address.String() + note; !seen[key] {
-					seen[key] = true
-					r.warn("%s (%s): %s.", e.Name, a.Address, note)
-				}
-			}
-		}
-	}
 }

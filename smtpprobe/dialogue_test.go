@@ -99,8 +99,8 @@ func converse(t *testing.T, ctx context.Context, opt Options, script string) Att
 	go func() { defer close(played); s.play(script) }()
 	p := &Prober{Dial: func(context.Context, string, string) (net.Conn, error) { return client, nil }}
 	opt.Helo = "probe.example"
-	r := &run{prober: p, opt: opt.withDefaults()}
-	a, _ := r.connect(ctx, netip.MustParseAddrPort("192.0.2.1:25"))
+	r := &run{prober: p, opt: opt.withDefaults(), report: Report{Domain: "d.example"}}
+	a, _ := r.connect(ctx, netip.MustParseAddrPort("192.0.2.1:25"), "mx.example")
 	<-played
 	return a
 }
@@ -194,18 +194,32 @@ func TestExtensions(t *testing.T) {
 			C: EHLO probe.example
 			S: 250-mx.example greets probe.example
 			S: 250-size 10240000
-			S: 250-STARTTLS
+			S: 250-DSN
 			S: 250-AUTH=LOGIN PLAIN
 			S: 250-AUTH LOGIN PLAIN
 			S" 250-X-\x1b[31m\r\n"
 			S: 250 8bitmime
 			C: QUIT
 			S: 221 bye`)
-		want := []string{"SIZE 10240000", "STARTTLS", "AUTH LOGIN PLAIN", `X-\x1b[31M`, "8BITMIME"}
+		want := []string{"SIZE 10240000", "DSN", "AUTH LOGIN PLAIN", `X-\x1b[31M`, "8BITMIME"}
 		if !slices.Equal(a.Extensions, want) {
 			t.Errorf("extensions %q, want %q", a.Extensions, want)
 		}
 	})
+}
+
+func TestTeaser(t *testing.T) {
+	for script, want := range map[string]bool{
+		"S: 220-wait\nPASS 1100ms\nS: 220 mx\nC: QUIT\nS: 221 bye": true,
+		"S: 220-wait\nPASS 900ms\nS: 220 mx\nC: QUIT\nS: 221 bye":  false,
+		"PASS 3s\nS: 220 mx\nC: QUIT\nS: 221 bye":                  false,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			if a := converse(t, t.Context(), Options{Depth: DepthGreeting}, script); a.Teaser != want {
+				t.Errorf("%q: teaser %v", script, a.Teaser)
+			}
+		})
+	}
 }
 
 func TestPhasesAreMeasured(t *testing.T) {
@@ -220,6 +234,9 @@ func TestPhasesAreMeasured(t *testing.T) {
 			C: QUIT
 			PASS 5ms
 			S: 221 bye`)
+		if a.Teaser {
+			t.Error("a quarter of a second is no teaser")
+		}
 		if want := (Phases{FirstByte: 1500, Greeting: 1750, Hello: 40, Quit: 5}); a.MS != want {
 			t.Errorf("got %+v, want %+v", a.MS, want)
 		}

@@ -87,11 +87,14 @@ func TestBlockedAddresses(t *testing.T) {
 	} {
 		for address := range strings.FieldsSeq(test.addresses) {
 			a := netip.MustParseAddr(address)
-			if class := blockedClass(a, false); (class != "") != test.blocked {
+			if class := (Options{}).blockedClass(a); (class != "") != test.blocked {
 				t.Errorf("%s: class %q", address, class)
 			}
-			if class := blockedClass(a, true); (class != "") != (test.blocked && !test.private) {
+			if class := (Options{AllowPrivate: true}).blockedClass(a); (class != "") != (test.blocked && !test.private) {
 				t.Errorf("%s with AllowPrivate: class %q", address, class)
+			}
+			if PrivateAddress(a) != test.private {
+				t.Errorf("%s is private: %v", address, !test.private)
 			}
 		}
 	}

@@ -3,16 +3,14 @@ package smtpprobe
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"strings"
+	"slices"
 	"syscall"
 
 	"github.com/miekg/dns"
-)
 
-// maxLinks is how many CNAMEs are followed from one name.
-const maxLinks = 16
+	"github.com/mxglue/mxglue/smtpprobe/lookup"
+)
 
 var (
 	errNXDomain = errors.New("NXDOMAIN")
@@ -21,87 +19,76 @@ var (
 
 // answer is what a question led to.
 type answer struct {
-	name   string   // canonical, with the final dot; differs from the one asked where CNAMEs led on
-	rrs    []dns.RR // of the type asked, owned by name; none: NODATA
-	source string
+	name       string   // canonical, with the final dot; differs from the one asked where CNAMEs led on
+	rrs        []dns.RR // of the type asked, owned by name; none: NODATA
+	source     string   // of the last response
+	ttl        uint32   // the least of rrs
+	ad         bool     // all of it is authentic
+	difference *Difference
 }
 
-// lookup asks for an RRset and follows CNAMEs, those of the response first. A chain that the response does
-// not bring to its end is asked on (RFC 5321 5.1: "processed as if it were the initial name"). The error is
-// errNXDomain, or means that nothing is known.
+// lookup asks for an RRset and follows CNAMEs. The error is errNXDomain, or means that nothing is known. With
+// FreshExchange that one's answer counts, and the cache's is held against it.
 func (r *run) lookup(ctx context.Context, name string, qtype uint16) (answer, error) {
+	ans, err := r.lookupBy(ctx, r.prober.Exchange, name, qtype)
+	if r.prober.FreshExchange == nil {
+		return ans, err
+	}
+	fresh, freshErr := r.lookupBy(ctx, r.prober.FreshExchange, name, qtype)
+	d := Difference{Name: name, Type: dns.TypeToString[qtype], Cached: ans.data(err), Fresh: fresh.data(freshErr)}
+	if !slices.Equal(d.Cached, d.Fresh) {
+		fresh.difference = &d
+	}
+	return fresh, freshErr
+}
+
+// lookupBy asks through one way.
+func (r *run) lookupBy(ctx context.Context, by lookup.Exchange, name string, qtype uint16) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.opt.Timeouts.Lookup)
 	defer cancel()
-	ans := answer{name: dns.CanonicalName(name)}
-	for links := 0; ; {
-		q := new(dns.Msg).SetQuestion(ans.name, qtype)
-		q.SetEdns0(dns.MaxMsgSize-1, false) // no transport limits us; DO=0, for glue never answers DO=1
-		response, source, err := r.prober.Exchange(ctx, q)
-		if err == nil {
-			err = checkResponse(response)
-		}
-		if err != nil {
-			return ans, err
-		}
-		asked := ans.name
+	ans := answer{}
+	found, err := lookup.Ask(ctx, func(ctx context.Context, q *dns.Msg) (*dns.Msg, string, error) {
+		response, source, err := by(ctx, q)
 		ans.source = source
-		if err := ans.follow(response.Answer, qtype, &links); err != nil {
-			return ans, err
-		}
-		switch {
-		case len(ans.rrs) > 0:
-			return ans, nil
-		case response.Rcode == dns.RcodeNameError:
-			return ans, errNXDomain // of the chain's end: RFC 6604 3
-		case ans.name == asked:
-			return ans, nil
+		return response, source, err
+	}, name, qtype)
+	ans.name, ans.rrs, ans.ad = found.Name, found.RRs, found.Secure
+	for i, rr := range ans.rrs {
+		if ttl := rr.Header().Ttl; i == 0 || ttl < ans.ttl {
+			ans.ttl = ttl
 		}
 	}
+	if err == nil && found.NXDomain && len(ans.rrs) == 0 {
+		err = errNXDomain
+	}
+	return ans, err
 }
 
-// checkResponse refuses what says nothing: no response, part of one, and any RCODE but NOERROR and NXDOMAIN.
-func checkResponse(r *dns.Msg) error {
-	switch {
-	case r == nil:
-		return errors.New("no response")
-	case r.Truncated:
-		return errors.New("truncated response")
-	case r.Rcode == dns.RcodeSuccess || r.Rcode == dns.RcodeNameError:
-		return nil
+// secure tells whether an address answer is authentic. Glue never is, but the same question with DO, as a DANE
+// sender asks it, goes past glue; what that one brings is used for this word only.
+func (r *run) secure(ctx context.Context, ans answer, name string, qtype uint16) bool {
+	if ans.ad || !r.opt.Validates || ans.source != "glue" {
+		return ans.ad
 	}
-	if name, ok := dns.RcodeToString[r.Rcode]; ok {
-		return errors.New(name)
-	}
-	return fmt.Errorf("RCODE %d", r.Rcode)
+	past, err := r.lookupBy(ctx, func(ctx context.Context, q *dns.Msg) (*dns.Msg, string, error) {
+		q.IsEdns0().SetDo()
+		return r.prober.Exchange(ctx, q)
+	}, name, qtype)
+	return err == nil && past.ad
 }
 
-// follow walks the CNAMEs among rrs from ans.name on and takes the RRs of qtype where it arrives. Counting
-// the links ends loops too.
-func (ans *answer) follow(rrs []dns.RR, qtype uint16, links *int) error {
-	for {
-		target := ""
-		for _, rr := range rrs {
-			if h := rr.Header(); h.Class != dns.ClassINET || dns.CanonicalName(h.Name) != ans.name {
-				continue
-			} else if h.Rrtype == qtype {
-				ans.rrs = append(ans.rrs, rr)
-			}
-			if c, ok := rr.(*dns.CNAME); ok {
-				target = dns.CanonicalName(c.Target)
-			}
-		}
-		if len(ans.rrs) > 0 || target == "" {
-			return nil
-		}
-		if *links++; *links > maxLinks {
-			return fmt.Errorf("a chain of more than %d CNAMEs, or a loop", maxLinks)
-		}
-		ans.name = target
+// data is the answer without owner names and TTLs, sorted: what two lookups can be compared by.
+func (ans answer) data(err error) []string {
+	if err != nil {
+		return []string{describe(err)}
 	}
+	data := []string{}
+	for _, rr := range ans.rrs {
+		data = append(data, clip(Escape(rr.String()[len(rr.Header().String()):]), maxDetail))
+	}
+	slices.Sort(data)
+	return data
 }
-
-// hostName is a canonical name as people write it: no final dot.
-func hostName(name string) string { return strings.TrimSuffix(name, ".") }
 
 // describe is an error's text, fit for a Report: the cause, without the addresses that stand beside it anyway.
 func describe(err error) string {

@@ -68,7 +68,7 @@ func (s *strict) serve(conn net.Conn) {
 		case "QUIT":
 			conn.Write([]byte("221 bye\r\n"))
 		case "EHLO":
-			conn.Write([]byte("250-mx.example\r\n250 STARTTLS\r\n"))
+			conn.Write([]byte("250-mx.example\r\n250 DSN\r\n"))
 		default:
 			conn.Write([]byte("500 what\r\n"))
 		}

@@ -3,67 +3,116 @@ package smtpprobe
 import (
 	"cmp"
 	"context"
-	"errors"
 	"math/rand/v2"
 	"net"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/mxglue/mxglue/smtpprobe/lookup"
+	"github.com/mxglue/mxglue/smtpprobe/sts"
 )
 
-// Prober finds out which exchangers of a domain say 220. Its func fields are seams; set them before the
+// Prober finds out what the exchangers of a domain do to mail. Its func fields are seams; set them before the
 // first Probe. It remembers the addresses it visited, so share one Prober between all domains. Safe for
 // concurrent use.
 type Prober struct {
 	Options
 
-	// Exchange asks one DNS question; two may be under way at once. source tells where the response came
+	// Exchange asks one DNS question; many may be under way at once. source tells where the response came
 	// from: "glue", "bundle", "cache" or "upstream". Required.
 	Exchange func(ctx context.Context, q *dns.Msg) (r *dns.Msg, source string, err error)
 
-	// Dial opens a connection. nil: net.Dialer.
+	// FreshExchange asks past the cache. If it is set, its answers count for the MX and the addresses, and
+	// what Exchange answers otherwise stands in Report.Differences. nil: Exchange alone is asked.
+	FreshExchange func(ctx context.Context, q *dns.Msg) (r *dns.Msg, source string, err error)
+
+	// Dial opens a connection. nil: net.Dialer, from Options.Source.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// Shuffle orders exchangers of equal preference (RFC 5321 5.1). nil: math/rand/v2.
+	// Shuffle orders exchangers of equal preference (RFC 5321 5.1). nil: math/rand/v2, from Options.Seed.
 	Shuffle func(n int, swap func(i, j int))
 
-	visits visits
+	// STS finds the MTA-STS policy of a domain. nil: an sts.Fetcher that asks DNS through Exchange.
+	STS func(ctx context.Context, domain string) sts.Result
+
+	// Gates are the limits that connections keep. Probers that have the same keep them together; their results stay
+	// apart. nil: of this Prober alone.
+	Gates *Gates
+
+	own     Gates
+	visits  visits
+	fetcher *sts.Fetcher
+	once    sync.Once // makes fetcher
 }
 
 // run is one probe under way.
 type run struct {
-	prober    *Prober
-	opt       Options // the prober's, with defaults filled in
-	report    Report
-	mixedNull bool // a null MX stands among other exchangers
-	cut       bool // the caller's context ended before the probe did
+	prober      *Prober
+	opt         Options // with defaults filled in
+	target      Target
+	report      Report
+	nextHops    []string        // the domain and, where it is an alias, its end: reference identifiers of DANE-TA (RFC 7672 3.2.2)
+	targets     [][]target      // of each exchanger of report.MX, in its order until it is sorted
+	noted       map[string]bool // notes that are findings already, by address and text
+	mxSecure    bool            // the MX answer is authentic, or there is none to be
+	mixedNull   bool            // a null MX stands among other exchangers
+	selfSkipped int             // exchangers left out because they are ourselves
+	holding     holding         // what keeps us from the exchangers after it
+	cut         bool            // the caller's context ended before the probe did
 }
 
-// Probe tries the exchangers of a domain in the order in which a sender would, and reports. It never fails:
-// what goes wrong is a verdict. When ctx ends, the probe ends at most a second or so later (it says QUIT),
-// with what it has found so far and status unknown.
+// Probe is ProbeWith the prober's own Options.
 func (p *Prober) Probe(ctx context.Context, domain string) Report {
-	r := &run{prober: p, opt: p.Options.withDefaults()}
-	r.report = Report{Domain: clip(Escape(domain), maxDetail), MX: []Exchanger{}, Order: []string{}, Warnings: []string{}}
-	name, err := ParseDomain(domain)
+	return p.ProbeWith(ctx, domain, p.Options)
+}
+
+// ProbeWith tries the exchangers of a target (see ParseTarget) in the order in which a sender would, and
+// reports. It never fails: what goes wrong is a verdict. When ctx ends, the probe ends at most a second or so
+// later (it says QUIT), with what it has found so far and status unknown.
+func (p *Prober) ProbeWith(ctx context.Context, target string, opt Options) Report {
+	r, err := p.newRun(target, opt)
 	if err == nil {
-		r.report.Domain = name
 		err = r.check()
 	}
 	if err != nil {
 		r.settle(Unknown, StatusUnknown, err.Error())
-		return r.report
+		return r.finish()
 	}
 	if err := r.selectMX(ctx); err != nil {
 		r.concludeLookup(ctx, err)
-		return r.report
+		return r.finish()
 	}
+	r.resolve(ctx)
+	told := r.askPolicies(ctx)
 	r.probeAll(ctx)
+	r.findEgress(ctx)
+	r.judgeAll(told())
 	r.conclude()
 	slices.SortFunc(r.report.MX, func(a, b Exchanger) int {
 		return cmp.Or(cmp.Compare(a.Preference, b.Preference), cmp.Compare(a.Name, b.Name))
 	})
+	return r.finish()
+}
+
+// newRun parses the target. With an error there is a run all the same, good for a report.
+func (p *Prober) newRun(text string, opt Options) (*run, error) {
+	r := &run{prober: p, opt: opt.withDefaults(), noted: make(map[string]bool)}
+	r.report = Report{SchemaVersion: SchemaVersion, Domain: clip(Escape(text), maxDetail),
+		MX: []Exchanger{}, Order: []string{}, Findings: []Finding{}, Senders: allSenders(OutcomeUnknown)}
+	target, err := ParseTarget(text)
+	if err != nil {
+		return r, err
+	}
+	r.target, r.report.Domain, r.nextHops = target, target.Name, []string{target.Name}
+	return r, nil
+}
+
+// finish draws the warnings from the findings.
+func (r *run) finish() Report {
+	r.report.Warnings = warnings(r.report.Findings)
 	return r.report
 }
 
@@ -75,6 +124,17 @@ func (r *run) check() error {
 	return checkHelo(r.opt.Helo)
 }
 
+// port is the target's own, or that of the options.
+func (r *run) port() uint16 { return cmp.Or(r.target.Port, r.opt.Port) }
+
+// exchange is the way to DNS for questions that are not about the cache.
+func (r *run) exchange() lookup.Exchange {
+	if r.prober.FreshExchange != nil {
+		return r.prober.FreshExchange
+	}
+	return r.prober.Exchange
+}
+
 // probeAll tries one exchanger after the other; the order is that of report.MX.
 func (r *run) probeAll(ctx context.Context) {
 	done := false
@@ -82,35 +142,37 @@ func (r *run) probeAll(ctx context.Context) {
 		e := &r.report.MX[i]
 		r.report.Order = append(r.report.Order, e.Name)
 		switch {
-		case e.Verdict != "": // selectMX settled it
+		case e.Verdict != "": // settled by its name, its addresses or by being ourselves
 		case done:
 			e.Verdict = Skipped
 		case isCut(ctx):
 			e.Verdict, r.cut = Skipped, true
 		default:
-			r.probeExchanger(ctx, e)
+			r.probeExchanger(ctx, e, r.targets[i])
+			r.noticeHold(e)
 			done = r.opt.First && e.Says220()
 		}
 	}
 }
 
-// probeExchanger asks for the exchanger's addresses and tries them one after the other.
-func (r *run) probeExchanger(ctx context.Context, e *Exchanger) {
-	targets := r.addresses(ctx, e)
+// probeExchanger tries the exchanger's addresses one after the other.
+func (r *run) probeExchanger(ctx context.Context, e *Exchanger, targets []target) {
 	for _, t := range targets {
-		a := Attempt{Address: t.address, Port: r.opt.Port, Verdict: Skipped}
-		class := blockedClass(t.address, r.opt.AllowPrivate)
+		a := Attempt{Address: t.address, Port: r.port(), Verdict: Skipped}
+		class := r.opt.blockedClass(t.address)
 		switch {
 		case r.opt.First && e.Says220():
 		case class != "":
 			a.Verdict, a.Detail = BlockedAddress, "special-use address ("+class+"), not connected to"
+		case r.opt.Depth == DepthDNS:
+			a.Detail = "DNS only: no connection was to be made"
 		case isCut(ctx):
 			r.cut = true
 		default:
-			a = r.visit(ctx, e.Name, t.address)
+			a = r.meet(ctx, e, t.address)
 			r.cut = r.cut || a.Verdict == LocalError && isCut(ctx)
 		}
-		a.Source = t.source
+		a.Source, a.TTL, a.AD = t.source, t.ttl, t.ad
 		e.Attempts = append(e.Attempts, a)
 		e.judge()
 	}
@@ -125,33 +187,12 @@ func isCut(ctx context.Context) bool {
 
 // shuffle is the seam Shuffle or the real thing.
 func (r *run) shuffle(n int, swap func(i, j int)) {
-	if r.prober.Shuffle == nil {
-		rand.Shuffle(n, swap)
-		return
-	}
-	r.prober.Shuffle(n, swap)
-}
-
-// dial is the seam Dial or the real thing.
-func (r *run) dial(ctx context.Context, address string) (net.Conn, error) {
-	if r.prober.Dial == nil {
-		return new(net.Dialer).DialContext(ctx, "tcp", address)
-	}
-	return r.prober.Dial(ctx, "tcp", address)
-}
-
-// concludeLookup settles a probe that has no exchangers to try because the MX question failed.
-func (r *run) concludeLookup(ctx context.Context, err error) {
-	domain := r.report.Domain
 	switch {
-	case isCut(ctx):
-		r.settle(Unknown, StatusUnknown, "The probe was cut short before the MX answer for "+domain+" came.")
-	case errors.Is(err, errNXDomain):
-		r.settle(NXDomain, StatusCritical, domain+" does not exist (NXDOMAIN).")
-	case errors.Is(err, errNullMX):
-		r.settle(NullMX, StatusOK, domain+" takes no mail and says so with a null MX (RFC 7505).")
+	case r.prober.Shuffle != nil:
+		r.prober.Shuffle(n, swap)
+	case r.opt.Seed != 0:
+		rand.New(rand.NewPCG(r.opt.Seed, 0)).Shuffle(n, swap)
 	default:
-		// Never a fall back to A: only an MX RRset known to be absent lets the implicit MX in (RFC 5321 5.1).
-		r.settle(DNSFail, StatusUnknown, "The MX question for "+domain+" failed ("+describe(err)+"): nothing is known of its exchangers.")
+		rand.Shuffle(n, swap)
 	}
 }

@@ -99,7 +99,7 @@ func TestVerdictOfTheDomain(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := &network{peers: test.peers}
-				p := &Prober{Options: Options{First: test.first}, Exchange: zone(t, test.zone), Dial: n.dial}
+				p := &Prober{Options: Options{Selection: Selection{First: test.first}}, Exchange: zone(t, test.zone), Dial: n.dial}
 				r := p.Probe(t.Context(), "d.example")
 				if got := summary(r); got != test.want || r.ExitCode() != test.exit {
 					t.Errorf("got  %s, exit %d\nwant %s, exit %d", got, r.ExitCode(), test.want, test.exit)
@@ -132,67 +132,23 @@ func TestJSON(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		records := "enprovence.com. MX 0 mail.monaco.net.\nenprovence.com. MX 1 DNS2.monaco.net.\nmail.monaco.net. A 194.79.150.9\nDNS2.monaco.net. A 194.79.150.2"
 		p := &Prober{Exchange: zone(t, records), Dial: (&network{peers: map[string]string{"194.79.150.9": "refused"}}).dial}
-		got, err := json.MarshalIndent(p.Probe(t.Context(), "eme13@enprovence.com"), "", "\t")
+		r := p.Probe(t.Context(), "eme13@enprovence.com")
+		if r.STS == nil || r.Records == nil || len(r.Records.Findings) != 0 || len(r.Findings) < 3 {
+			t.Errorf("policies %v, %v, findings %v", r.STS, r.Records, r.Findings)
+		}
+		r.STS, r.Records, r.Findings = nil, nil, []Finding{{SeverityInfo, "code", "RFC 1 §1", "about", "Text."}} // theirs to test
+		for i := range r.MX {
+			r.MX[i].DANE.Detail = "Text."
+		}
+		got, err := json.MarshalIndent(r, "", "\t")
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := `{
-	"domain": "enprovence.com",
-	"verdict": "warning",
-	"status": "warning",
-	"reason": "1 of 2 exchangers says 220: mail.monaco.net refuses the connection.",
-	"source": "upstream",
-	"mx": [
-		{
-			"exchanger": "mail.monaco.net",
-			"preference": 0,
-			"verdict": "refused",
-			"detail": "connection refused",
-			"attempts": [
-				{
-					"address": "194.79.150.9",
-					"port": 25,
-					"verdict": "refused",
-					"code": 0,
-					"greeting": "",
-					"detail": "connection refused",
-					"source": "upstream",
-					"ms": {
-						"connect": 0,
-						"greeting": 0
-					}
-				}
-			]
-		},
-		{
-			"exchanger": "dns2.monaco.net",
-			"preference": 1,
-			"verdict": "ok",
-			"attempts": [
-				{
-					"address": "194.79.150.2",
-					"port": 25,
-					"verdict": "ok",
-					"code": 220,
-					"greeting": "mx",
-					"source": "upstream",
-					"hello": "EHLO",
-					"ms": {
-						"connect": 0,
-						"greeting": 0
-					}
-				}
-			]
+		want, err := os.ReadFile("testdata/report.json")
+		if err != nil {
+			t.Fatal(err)
 		}
-	],
-	"order": [
-		"mail.monaco.net",
-		"dns2.monaco.net"
-	],
-	"takes_mail": "dns2.monaco.net",
-	"warnings": []
-}`
-		if string(got) != want {
+		if string(got)+"\n" != string(want) {
 			t.Errorf("got %s", got)
 		}
 	})
@@ -200,7 +156,7 @@ func TestJSON(t *testing.T) {
 
 func TestJSONOfNothing(t *testing.T) {
 	got, _ := json.Marshal((&Prober{Exchange: zone(t, "")}).Probe(t.Context(), "d.example"))
-	want := `{"domain":"d.example","verdict":"nxdomain","status":"critical","reason":"d.example does not exist (NXDOMAIN).","source":"upstream","mx":[],"order":[],"takes_mail":null,"warnings":[]}`
+	want := `{"schema_version":1,"domain":"d.example","verdict":"nxdomain","status":"critical","reason":"d.example does not exist (NXDOMAIN).","source":"upstream","ad":false,"mx":[],"order":[],"takes_mail":null,"warnings":[],"senders":{"plain":"bounce","dane":"bounce","mta_sts":"bounce"},"findings":[]}`
 	if string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

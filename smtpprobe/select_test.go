@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 
 	"github.com/miekg/dns"
+
+	"github.com/mxglue/mxglue/smtpprobe/lookup"
 )
 
 // zone answers questions as a recursive resolver would, from records in master file format. "name RCODE"
@@ -39,7 +41,7 @@ func zone(t *testing.T, text string) func(context.Context, *dns.Msg) (*dns.Msg, 
 		r := new(dns.Msg).SetReply(q)
 		known := false
 		for range 30 {
-			rcode := rcodes[hostName(name)] + rcodes[hostName(name)+"/"+dns.TypeToString[asked.Qtype]]
+			rcode := rcodes[lookup.Host(name)] + rcodes[lookup.Host(name)+"/"+dns.TypeToString[asked.Qtype]]
 			if rcode == "ERROR" {
 				return nil, "", errors.New("no upstream \x1b[2J answers")
 			} else if rcode != "" {
@@ -139,12 +141,15 @@ func TestSelection(t *testing.T) {
 		{"one family fails, the other is empty", "d.example", "d.example. MX 1 m.example.\nm.example. TXT x\nm.example/A SERVFAIL", "dns_fail/unknown nobody: 1 m.example dns_fail", ""},
 		{"one host cannot be looked up", "d.example", "d.example. MX 1 m.example.\nd.example. MX 2 n.example.\nm.example SERVFAIL\nn.example. A 11.0.0.1", "warning/warning n.example: 1 m.example dns_fail 2 n.example ok [11.0.0.1 ok]", ""},
 		{"exchangers that do not exist", "d.example", "d.example. MX 1 m.example.\nd.example. MX 2 n.example.\nn.example. TXT x", "no_address/critical nobody: 1 m.example nxdomain 2 n.example no_address", ""},
-		{"a proof of ownership", "d.example", "d.example. MX 1 m.example.\nd.example. MX 9 ms1.msv1.invalid.\nm.example. A 11.0.0.1", "ok/ok m.example: 1 m.example ok [11.0.0.1 ok] 9 ms1.msv1.invalid skipped", ".invalid is no host"},
-		{"nothing but a proof of ownership", "d.example", "d.example. MX 9 ms1.msv1.invalid.", "no_address/critical nobody: 9 ms1.msv1.invalid skipped", ".invalid is no host"},
+		{"a proof of ownership", "d.example", "d.example. MX 1 m.example.\nd.example. MX 9 ms1.msv1.invalid.\nm.example. A 11.0.0.1", "ok/ok m.example: 1 m.example ok [11.0.0.1 ok] 9 ms1.msv1.invalid skipped", ""},
+		{"nothing but a proof of ownership", "d.example", "d.example. MX 9 ms1.msv1.invalid.", "no_address/critical nobody: 9 ms1.msv1.invalid skipped", ""},
+		{"localhost as an exchanger", "d.example", "d.example. MX 1 localhost.", "no_address/critical nobody: 1 localhost skipped", "localhost is whoever asks"},
 		{"special-use addresses", "d.example", "d.example. MX 1 m.example.\nm.example. A 127.0.0.1\nm.example. AAAA fe80::1", "critical/critical nobody: 1 m.example blocked_address [127.0.0.1 blocked_address] [fe80::1 blocked_address]", ""},
 		{"a class other than IN", "d.example", "d.example. CH MX 1 m.example.\nd.example. A 11.0.0.1", "ok/ok d.example: 0 d.example ok [11.0.0.1 ok]", ""},
 		{"user@domain, IDN", "me@Bücher.example", "xn--bcher-kva.example. A 11.0.0.1", "ok/ok xn--bcher-kva.example: 0 xn--bcher-kva.example ok [11.0.0.1 ok]", ""},
-		{"no domain", "[192.0.2.1]", "", "unknown/unknown nobody:", ""},
+		{"an address literal is not asked about", "me@[11.0.0.9]", "", "ok/ok [11.0.0.9]: 0 [11.0.0.9] ok [11.0.0.9 ok]", ""},
+		{"host:port has no MX", "d.example:26", "d.example. MX 1 m.example.\nd.example. A 11.0.0.1", "ok/ok d.example: 0 d.example ok [11.0.0.1 ok]", ""},
+		{"no domain", "http://d.example", "", "unknown/unknown nobody:", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

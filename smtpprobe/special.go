@@ -33,6 +33,7 @@ var specials = []special{
 	{netip.MustParsePrefix("64:ff9b:1::/48"), "local-use translation, RFC 8215", false},
 	{netip.MustParsePrefix("100::/64"), "discard-only, RFC 6666", false},
 	{netip.MustParsePrefix("2001:db8::/32"), "documentation, RFC 3849", false},
+	{netip.MustParsePrefix("3fff::/20"), "documentation, RFC 9637", false},
 	{netip.MustParsePrefix("fc00::/7"), "unique local, RFC 4193", true},
 	{netip.MustParsePrefix("fe80::/10"), "link-local", false},
 	{netip.MustParsePrefix("fec0::/10"), "site-local, RFC 3879", false},
@@ -55,12 +56,22 @@ var embeddings = []embedding{
 	{netip.MustParsePrefix("2001::/32"), 12, 0xff},    // Teredo, RFC 4380 4
 }
 
+// PrivateAddress tells whether Options.AllowPrivate is what lets a probe connect to an address.
+func PrivateAddress(addr netip.Addr) bool {
+	return Options{}.blockedClass(addr) != "" && Options{AllowPrivate: true}.blockedClass(addr) == ""
+}
+
 // blockedClass names the special-use block of addr, or returns "" where a probe may connect.
-func blockedClass(addr netip.Addr, allowPrivate bool) string {
-	addr = addr.Unmap()
+func (o Options) blockedClass(addr netip.Addr) string {
+	addr = addr.Unmap().WithZone("") // a prefix contains no address with a zone
+	for _, allowed := range o.Allow {
+		if allowed.Contains(addr) {
+			return ""
+		}
+	}
 	for _, s := range specials {
 		if s.block.Contains(addr) {
-			if s.private && allowPrivate {
+			if s.private && o.AllowPrivate {
 				return ""
 			}
 			return s.class
@@ -73,7 +84,7 @@ func blockedClass(addr netip.Addr, allowPrivate bool) string {
 			for i := range inner {
 				inner[i] = octets[e.at+i] ^ e.flip
 			}
-			return blockedClass(netip.AddrFrom4(inner), allowPrivate)
+			return o.blockedClass(netip.AddrFrom4(inner))
 		}
 	}
 	return ""

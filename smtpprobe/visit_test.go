@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/mxglue/mxglue/smtpprobe/sts"
 )
 
 // Several names on one address: one connection, and each name has the result.
@@ -26,10 +28,10 @@ func TestNamesOnOneAddressShareAConnection(t *testing.T) {
 	})
 }
 
-// An address has a minute's peace after a connection, whatever the domain; a port of its own is another matter.
+// An address has a minute's peace after a connection, whatever the domain and the port.
 func TestOneConnectionAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := &network{peers: map[string]string{"11.0.0.1": "554 no"}}
+		n := &network{}
 		p := &Prober{Exchange: zone(t, "d.example. A 11.0.0.1\ne.example. A 11.0.0.1"), Dial: n.dial}
 		for _, step := range []struct {
 			pass        time.Duration
@@ -44,7 +46,7 @@ func TestOneConnectionAMinute(t *testing.T) {
 		} {
 			time.Sleep(step.pass) // the bubble's clock
 			a := p.Probe(t.Context(), step.domain).MX[0].Attempts[0]
-			if len(n.dialed) != step.connections || a.Shared != step.shared || a.Code != 554 {
+			if len(n.dialed) != step.connections || a.Shared != step.shared || a.Code != 220 {
 				t.Errorf("%s: %d connections, shared %q, code %d; want %+v", step.domain, len(n.dialed), a.Shared, a.Code, step)
 			}
 		}
@@ -54,9 +56,10 @@ func TestOneConnectionAMinute(t *testing.T) {
 			t.Errorf("%d visits remembered", len(p.visits.at))
 		}
 		p.Port = 587
+		start := time.Now()
 		p.Probe(t.Context(), "d.example")
-		if len(n.dialed) != 4 {
-			t.Errorf("%d connections, want another for another port", len(n.dialed))
+		if len(n.dialed) != 4 || time.Since(start) != time.Minute {
+			t.Errorf("%d connections, want another for another port, a minute later and not after %v", len(n.dialed), time.Since(start))
 		}
 	})
 }
@@ -109,6 +112,60 @@ func TestWhatCountsAsAVisit(t *testing.T) {
 		p.Probe(hasty, "e.example")
 		if r := p.Probe(t.Context(), "e.example"); len(n.dialed) != 3 || r.Status != StatusUnknown {
 			t.Errorf("%d connections, %s", len(n.dialed), summary(r))
+		}
+	})
+}
+
+// A certificate that was shown to a connection for another name says nothing against a name: the server may have one
+// for it. What is right with it is.
+func TestCertificateOfAnotherName(t *testing.T) {
+	for _, test := range []struct{ name, listed, want string }{
+		{"mx.example", "mx.example", "ok encrypted authenticated authenticated "},
+		{"other.example", "other.example", "ok encrypted unknown unknown server_name"},
+		{"other.example", "mx.example", "critical encrypted unknown defer server_name"}, // whatever its certificate: it is not listed
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			k := newKit(t)
+			records := oneHost + "e.example. MX 1 " + test.name + ".\nother.example. A 11.0.0.1\n" + tlsa(3, 1, k.leaf) + "\n" + strings.Replace(tlsa(3, 1, k.root), "mx.", "other.", 1)
+			p := &Prober{Exchange: signed(zone(t, records)), STS: enforced(sts.ModeEnforce, test.listed), Options: Options{Security: Security{Roots: k.roots(), Validates: true}}}
+			probeTLS(t, &secureMX{chain: []*identity{k.leaf, k.inter}}, p)
+			p.STS = enforced(sts.ModeEnforce, test.listed)
+			r := p.Probe(t.Context(), "e.example")
+			if r.MX[0].Attempts[0].Shared != "mx.example" {
+				t.Fatalf("not shared: %s", summary(r))
+			}
+			got := strings.Join([]string{string(r.Status), string(r.Senders.Plain), string(r.Senders.DANE), string(r.Senders.STS), codes(r, SeverityUnknown)}, " ")
+			if got != test.want {
+				t.Errorf("%s, %s: got %q, want %q (%s)", test.name, test.listed, got, test.want, r.Reason)
+			}
+		})
+	}
+}
+
+// Who asks for more than is known, and has no time to wait for another connection, spoils nothing for those who come
+// after, and is told what is known, without the dialogue.
+func TestNoTimeForMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &network{}
+		p := &Prober{Exchange: zone(t, "d.example. A 11.0.0.1"), Dial: n.dial, Options: Options{Depth: DepthGreeting}}
+		p.Probe(t.Context(), "d.example")
+		for _, step := range []struct {
+			depth      Depth
+			transcript bool
+			want       Status
+		}{
+			{DepthGreeting, true, StatusOK},
+			{DepthTLS, false, StatusUnknown},
+			{DepthGreeting, false, StatusOK},
+		} {
+			opt := p.Options
+			opt.Depth, opt.Transcript = step.depth, step.transcript
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			r := p.ProbeWith(ctx, "d.example", opt)
+			cancel()
+			if r.Status != step.want || len(n.dialed) != 1 {
+				t.Errorf("%+v: %s, %d connections", step, summary(r), len(n.dialed))
+			}
 		}
 	})
 }
