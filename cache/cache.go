@@ -19,7 +19,8 @@ const (
 	Ignore GluePolicy = "ignore" // they are echoed only
 )
 
-// Options are the cache's settings. The zero value of a field means the default named beside it.
+// Options are the cache's settings, all of which but Log can be changed later: Reconfigure. The zero value of a field means
+// the default named beside it.
 type Options struct {
 	Entries        int           // the most entries kept (100000)
 	Memory         int           // the most octets that entries take up, about (256 MiB)
@@ -42,13 +43,16 @@ const minPerShard = 256
 
 // Cache is safe for use by many goroutines.
 type Cache struct {
-	Options
 	// Wake is called for the first hit on an entry after an instant that SetWake named. It must not block. nil means
 	// that nobody listens. It is to be set before the first Answer.
 	Wake func(e *Entry, who Asker, why Reason)
 
+	options atomic.Pointer[Options]
+	log     *slog.Logger
+
 	seed   maphash.Seed
 	start  time.Time
+	made   int // entries that there is room for
 	shards []shard
 	mask   uint64
 	claims claims
@@ -61,6 +65,31 @@ type Cache struct {
 
 // New returns an empty cache. now is the instant that entries are aged from; later ones must come from the same clock.
 func New(o Options, now time.Time) *Cache {
+	o = o.withDefaults()
+	n := 1
+	for n < maxShards && o.Entries >= 2*n*minPerShard {
+		n *= 2
+	}
+	c := &Cache{log: o.Log, seed: maphash.MakeSeed(), start: now, made: o.Entries, shards: make([]shard, n), mask: uint64(n - 1)}
+	c.options.Store(&o)
+	for i := range c.shards {
+		c.shards[i].init(share(o.Entries, n, i), o.Memory/n)
+	}
+	c.claims.init(max(o.Entries/4, leastClaims))
+	return c
+}
+
+// share returns what of so many entries is the ith shard's among n.
+func share(entries, n, i int) int {
+	size := entries / n
+	if i < entries%n {
+		size++
+	}
+	return size
+}
+
+// withDefaults fills in what is not set.
+func (o Options) withDefaults() Options {
 	if o.Entries <= 0 {
 		o.Entries = 100_000
 	}
@@ -79,20 +108,7 @@ func New(o Options, now time.Time) *Cache {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	n := 1
-	for n < maxShards && o.Entries >= 2*n*minPerShard {
-		n *= 2
-	}
-	c := &Cache{Options: o, seed: maphash.MakeSeed(), start: now, shards: make([]shard, n), mask: uint64(n - 1)}
-	for i := range c.shards {
-		size := o.Entries / n
-		if i < o.Entries%n {
-			size++
-		}
-		c.shards[i].init(size, o.Memory/n)
-	}
-	c.claims.init(max(o.Entries/4, leastClaims))
-	return c
+	return o
 }
 
 // key appends the key of a packed question to buf[:0] and returns it with its hash.
@@ -124,7 +140,7 @@ func (c *Cache) SetWake(e *Entry, why Reason, at time.Time) {
 
 // Stats returns the counters since New.
 func (c *Cache) Stats() Stats {
-	st := Stats{Capacity: c.Entries}
+	st := Stats{Capacity: c.options.Load().Entries}
 	for i := range c.shards {
 		c.shards[i].addTo(&st)
 	}

@@ -41,6 +41,9 @@ type claim struct {
 	ends   time.Duration // of the claim
 	barred time.Duration // no glue before this
 	glue   time.Duration // the set is, or in verify mode would be, glue until this
+
+	rival   string  // who said otherwise before barred began; for people
+	refused refusal // what kept the latest offer from becoming glue; for people
 }
 
 func (cs *claims) init(size int) {
@@ -65,7 +68,7 @@ func (cs *claims) note(hash uint64, owner string, set uint64, at, until time.Dur
 		old.owner, old.ends = "", max(old.ends, ends) // from now on nobody can change it alone
 		return agreed
 	}
-	old.barred, old.ends, old.glue = at+claimLife, max(old.ends, ends), 0
+	old.barred, old.ends, old.glue, old.rival = at+claimLife, max(old.ends, ends), 0, owner
 	return claimed
 }
 
@@ -93,10 +96,14 @@ func (cs *claims) differ(hash, set uint64, at time.Duration) (owner string, yes 
 	return cl.owner, true
 }
 
-func (cs *claims) refuse(why refusal) {
+// refuse counts a refusal, and writes it down where the host of hash has been named; 0 is no host.
+func (cs *claims) refuse(hash uint64, why refusal) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	cs.refused[why]++
+	if cl, ok := cs.lru.Peek(hash); ok {
+		cl.refused = why
+	}
 }
 
 func (cs *claims) stats(st *Stats) {
@@ -121,7 +128,7 @@ func (c *Cache) settle(hash uint64, e *Entry, set uint64) {
 	c.shard(hash).remove(hash, RankGlue)
 	c.claims.deciding.Unlock()
 	if owner, yes := c.claims.differ(hash, set, e.arrived); yes {
-		c.Log.Warn("glue differs from the answer", "host", e.Name(), "type", dns.TypeToString[e.Type()],
+		c.log.Warn("glue differs from the answer", "host", e.Name(), "type", dns.TypeToString[e.Type()],
 			"mx_owner", owner, "upstream", e.source.Value().upstream)
 	}
 }

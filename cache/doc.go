@@ -19,6 +19,8 @@
 //     of the whole batch before, so that their memory comes at once. An old answer lives on while a failure of its question is remembered, or while it is fetched anew (stale.go).
 //  6. The reply is a prefix of the packed message with ID, flags, spelling and TTLs stamped on it.
 //
+// [Cache.Reconfigure] changes the rules for what comes in, and the room; [Cache.Rerouted] forgets what others are asked about now.
+//
 // Words. An RRset is the records of one name and type. Glue here is an address RRset that came in the additional section
 // of a response, for a name that the response's answer section names: wider than RFC 9499's glue, which sits at a zone
 // cut. Rank says what may answer: answer before glue before a remembered failure; everything else in a response is an

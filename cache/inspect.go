@@ -25,6 +25,7 @@ type Known struct {
 	Upstream string     `json:"upstream"`        //
 	Hits     uint32     `json:"hits"`            // of late: halved whenever it is fetched anew
 	Records  []string   `json:"records"`         // the answer section in zone file form, TTLs as they came
+	Why      string     `json:"why,omitempty"`   // of a failure: in words (RFC 8914), the upstream's or ours
 }
 
 // Dump returns what is known at or below a domain, "." being everything, by name and type, at most the given number.
@@ -49,7 +50,7 @@ func (e *Entry) known(name string, at time.Duration) Known {
 		Rank: [...]string{RankFailure: "failure", RankGlue: "glue", RankAnswer: "answer"}[e.rank],
 		Age:  int((at - e.arrived) / time.Second), AD: e.is(authentic), CD: e.is(asDisabled),
 		By:     [...]string{ByClient: "client", ByProber: "prober", ByBundle: "bundle", ByRefresh: "refresh"}[e.by],
-		Client: from.client, Upstream: from.upstream, Hits: e.hits.Load(), Records: []string{},
+		Client: from.client, Upstream: from.upstream, Hits: e.hits.Load(), Records: []string{}, Why: e.why(),
 	}
 	switch {
 	case e.lives(at):
@@ -122,18 +123,28 @@ func (c *Cache) Flush(domain string) int {
 			}
 		}
 	})
-	flushed := 0
+	return c.remove(func(hash uint64, e *Entry) bool {
+		if !names[e.Name()] {
+			return false
+		}
+		c.claims.forget(hash)
+		return true
+	})
+}
+
+// remove takes the entries away of which gone says so, and returns how many they were. It is told the hash of each one's
+// question.
+func (c *Cache) remove(gone func(hash uint64, e *Entry) bool) (removed int) {
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
 		for _, at := range s.lru.Keys() {
-			if e, ok := s.lru.Peek(at); ok && names[e.Name()] {
+			if e, ok := s.lru.Peek(at); ok && gone(slot(at, e.rank), e) {
 				s.lru.Remove(at)
-				c.claims.forget(slot(at, e.rank))
-				flushed++
+				removed++
 			}
 		}
 		s.mu.Unlock()
 	}
-	return flushed
+	return removed
 }

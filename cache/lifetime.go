@@ -128,7 +128,8 @@ func positive(m *dns.Msg, end string) bool {
 // negativeTTL returns the life of NXDOMAIN or NODATA at end: the least of the SOA's TTL, its MINIMUM, what else proves
 // the absence (RFC 9077 §3), and the configured cap. The SOA must be of a zone that end is in.
 func (c *Cache) negativeTTL(m *dns.Msg, end string) time.Duration {
-	ttl := uint32(c.NegativeMaxTTL / time.Second)
+	most := c.options.Load().NegativeMaxTTL
+	ttl := uint32(most / time.Second)
 	var soa *dns.SOA
 	for _, rr := range m.Ns {
 		if s, ok := rr.(*dns.SOA); ok && dns.IsSubDomain(s.Hdr.Name, end) && soa == nil {
@@ -138,7 +139,7 @@ func (c *Cache) negativeTTL(m *dns.Msg, end string) time.Duration {
 		ttl = min(ttl, rr.Header().Ttl)
 	}
 	if soa == nil {
-		return min(noSOATTL, c.NegativeMaxTTL)
+		return min(noSOATTL, most)
 	}
 	soa.Hdr.Ttl = ttl
 	return time.Duration(ttl) * time.Second
@@ -147,14 +148,15 @@ func (c *Cache) negativeTTL(m *dns.Msg, end string) time.Duration {
 // clamp brings the TTLs of the answer section into the configured bounds. None is raised of what must not outlive its
 // publisher's word: TTL 0 (RFC 1035 §3.2.1), and whatever may not be given stale.
 func (c *Cache) clamp(m *dns.Msg) {
-	raise := c.MinTTL > 0 && staleable(m)
+	o := c.options.Load()
+	raise := o.MinTTL > 0 && staleable(m)
 	for _, rr := range m.Answer {
 		ttl := &rr.Header().Ttl
 		if raise && *ttl > 0 {
-			*ttl = max(*ttl, uint32(c.MinTTL/time.Second))
+			*ttl = max(*ttl, uint32(o.MinTTL/time.Second))
 		}
-		if c.MaxTTL > 0 {
-			*ttl = min(*ttl, uint32(c.MaxTTL/time.Second))
+		if o.MaxTTL > 0 {
+			*ttl = min(*ttl, uint32(o.MaxTTL/time.Second))
 		}
 	}
 }

@@ -23,7 +23,8 @@ const apex = "\xc0\x0c"
 func (c *Cache) StorePlain(msg []byte, from Origin, now time.Time) *Entry {
 	p := plain{msg: msg, cache: c}
 	p.addresses = p.room[:0]
-	if len(msg) > maxPlain || c.MinTTL > 0 || c.MaxTTL > 0 || !p.read() {
+	o := c.options.Load()
+	if len(msg) > maxPlain || o.MinTTL > 0 || o.MaxTTL > 0 || !p.read() {
 		return nil
 	}
 	if p.ad {
@@ -143,7 +144,7 @@ func (p *plain) negative() bool {
 		return false
 	}
 	minimum := binary.BigEndian.Uint32(p.msg[p.soa.End-4:])
-	p.ttl = min(p.ttl, minimum, uint32(p.cache.NegativeMaxTTL/time.Second))
+	p.ttl = min(p.ttl, minimum, uint32(p.cache.options.Load().NegativeMaxTTL/time.Second))
 	return p.ttl > 0
 }
 

@@ -55,7 +55,7 @@ type question struct {
 // SRV response becomes glue if every guard agrees. owner is the end of the CNAME chain from QNAME. Where a guard objects
 // the target is left to the bundle, which asks. until is when the response can be given for the last time.
 func (c *Cache) promote(m *dns.Msg, owner string, from Origin, until time.Duration, now time.Time) {
-	if c.Glue == Ignore {
+	if c.options.Load().Glue == Ignore {
 		return
 	}
 	sets := addressSets(m)
@@ -64,12 +64,12 @@ func (c *Cache) promote(m *dns.Msg, owner string, from Origin, until time.Durati
 	for i, name := range targets[:min(len(targets), maxNoted)] {
 		for _, t := range []uint16{dns.TypeA, dns.TypeAAAA} {
 			q := question{name, t}
-			c.consider(offer{q, sets[q], speaker, from, i >= MaxTargets, until}, m, now)
+			c.consider(offer{q, sets[q], speaker, from, i >= MaxTargets, until, nil}, m, now)
 			delete(sets, q)
 		}
 	}
 	for range sets {
-		c.claims.refuse(notATarget)
+		c.claims.refuse(0, notATarget)
 	}
 }
 
@@ -81,6 +81,7 @@ type offer struct {
 	from  Origin
 	late  bool          // the target is not among the first eight
 	until time.Duration // the response can be given for the last time
+	rules *Options      // by which it is considered
 }
 
 // consider lays an offer before the guards and stores it as glue if they agree. Even an offer that fails, or is empty,
@@ -89,6 +90,7 @@ func (c *Cache) consider(o offer, m *dns.Msg, now time.Time) {
 	hash, set := c.hashOf(o.question), c.setHash(o.set)
 	c.claims.deciding.Lock()
 	defer c.claims.deciding.Unlock()
+	o.rules = c.options.Load() // with deciding held: none comes in by rules that Reconfigure has just ended
 	why := c.claims.note(hash, o.owner, set, c.since(now), o.until)
 	if why == claimed {
 		c.shard(hash).remove(hash, RankGlue)
@@ -96,7 +98,7 @@ func (c *Cache) consider(o offer, m *dns.Msg, now time.Time) {
 	if len(o.set) == 0 || o.from.By == ByRefresh { // nobody was sent it: guard 8
 		return
 	}
-	life := c.glueLife(o)
+	life := o.glueLife()
 	if why == agreed {
 		why = c.guard(o, life, m)
 	}
@@ -104,11 +106,11 @@ func (c *Cache) consider(o offer, m *dns.Msg, now time.Time) {
 		why = contradicts
 	}
 	if why != agreed {
-		c.claims.refuse(why)
+		c.claims.refuse(hash, why)
 		return
 	}
-	c.claims.promoted(hash, c.since(now)+life, c.Glue == Trust)
-	if c.Glue == Trust {
+	c.claims.promoted(hash, c.since(now)+life, o.rules.Glue == Trust)
+	if o.rules.Glue == Trust {
 		c.shard(hash).insert(hash, c.glue(o, life, now))
 	}
 }
@@ -127,8 +129,8 @@ func (c *Cache) hashOf(q question) uint64 {
 }
 
 // glueLife returns how long an offer may answer: the least of its TTLs, and the configured bound.
-func (c *Cache) glueLife(o offer) time.Duration {
-	life := c.GlueMaxTTL.Truncate(time.Second)
+func (o offer) glueLife() time.Duration {
+	life := o.rules.GlueMaxTTL.Truncate(time.Second)
 	for _, rr := range o.set {
 		life = min(life, time.Duration(rr.Header().Ttl)*time.Second)
 	}
@@ -147,7 +149,7 @@ func (c *Cache) glue(o offer, life time.Duration, now time.Time) *Entry {
 	full, _, _ := pack(m, false) // the name came off the wire, so it packs
 	g := c.entry(RankGlue, o.from, full, now)
 	g.full.ttl = uint32(life / time.Second)
-	if c.GlueForAll {
+	if o.rules.GlueForAll {
 		g.mark(forAll)
 	}
 	return g
@@ -161,7 +163,7 @@ func (c *Cache) guard(o offer, life time.Duration, m *dns.Msg) refusal {
 		limit = maxInDomain
 	}
 	switch {
-	case c.Configured != nil && c.Configured(o.name):
+	case o.rules.Configured != nil && o.rules.Configured(o.name):
 		return configured
 	case o.from.CD:
 		return checkingDisabled
@@ -179,7 +181,7 @@ func (c *Cache) guard(o offer, life time.Duration, m *dns.Msg) refusal {
 		return noTTL
 	}
 	for _, rr := range o.set {
-		if why := c.judge(addressOf(rr)); why != agreed {
+		if why := o.rules.judge(addressOf(rr)); why != agreed {
 			return why
 		}
 	}
@@ -200,13 +202,13 @@ func (c *Cache) contradicted(hash, set uint64) bool {
 }
 
 // judge refuses addresses to which a stranger's MX record must not send anybody's mail.
-func (c *Cache) judge(a netip.Addr) refusal {
+func (r *Options) judge(a netip.Addr) refusal {
 	switch {
 	case !a.IsValid():
 		return malformed
 	case a.IsUnspecified(), a.IsMulticast(), a.IsLinkLocalUnicast(), a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
 		return specialUse
-	case (a.IsPrivate() || a.IsLoopback()) && !c.GluePrivate:
+	case (a.IsPrivate() || a.IsLoopback()) && !r.GluePrivate:
 		return specialUse
 	}
 	return agreed

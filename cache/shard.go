@@ -63,6 +63,20 @@ func (s *shard) insert(hash uint64, e *Entry) {
 		s.stats.evicted.Add(1)
 	}
 	s.front.drop(hash) // the next query finds out what answers it now
+	s.fit()
+}
+
+// resize gives the shard other bounds; the least recently asked make room at once.
+func (s *shard) resize(entries, octets int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.maxOctets = octets
+	s.stats.evicted.Add(uint64(s.lru.Resize(entries)))
+	s.fit()
+}
+
+// fit evicts until the entries take up no more than they may. Called with mu held.
+func (s *shard) fit() {
 	for s.octets > s.maxOctets && s.lru.Len() > 1 {
 		s.lru.RemoveOldest()
 		s.stats.evicted.Add(1)

@@ -64,7 +64,7 @@ func (c *Cache) Store(m *dns.Msg, from Origin, now time.Time) (*Entry, error) {
 }
 
 // Failure remembers for five seconds that no upstream could answer the question, and returns the SERVFAIL that says so.
-// It never stands in the way of an answer that lives.
+// It never stands in the way of an answer that lives, and is not kept if the question began before the last flush.
 //
 // why is packed EDNS options that say what was wrong; nil for none.
 func (c *Cache) Failure(q dns.Question, from Origin, why []byte, now time.Time) *Entry {
@@ -76,8 +76,9 @@ func (c *Cache) Failure(q dns.Question, from Origin, why []byte, now time.Time) 
 	if why != nil || q.Qtype == dns.TypeMX {
 		e.more = &more{options: why}
 	}
-	hash := c.hash(e)
-	c.shard(hash).insert(hash, e)
+	if hash := c.hash(e); from.Flushes == c.Flushes() { // else it was asked of those who are asked no more
+		c.shard(hash).insert(hash, e)
+	}
 	return e
 }
 

@@ -38,6 +38,6 @@ func strangersLog() *rate.Limiter { return rate.NewLimiter(rate.Every(time.Minut
 // seldom logs a warning about something that a stranger's domain can bring about at will, five at once and one a minute.
 func (r *Resolver) seldom(message string, args ...any) {
 	if r.strangers.Allow() {
-		r.Log.Warn(message, args...)
+		r.log.Warn(message, args...)
 	}
 }

@@ -17,9 +17,14 @@
 //     once and in parallel, because a mail server is about to ask for them one after the other.
 //  7. In the background: what is asked for still is fetched anew when it ends (refresh.go), what is down is probed, and
 //     each upstream is watched, whether it still validates (health.go).
+//  8. [Resolver.Reconfigure] replaces options and upstreams while all this goes on (reconfigure.go): health, figures and
+//     connections of the upstreams that stay are kept.
 //
-// Invariants: a question is upstream once at a time. A client that gives up does not end a question that others wait
-// for. Every question ends within its budget, with an answer or with a SERVFAIL that is remembered for seconds.
+// Beside the way stands [Resolver.Explain], which tells people what is known of a domain's mail hosts (explain.go, memory.go).
+//
+// Invariants: a question is upstream once at a time, but around a Reconfigure. A client that gives up does not end a
+// question that others wait for. Every question ends within its budget, with an answer or with a SERVFAIL that is
+// remembered for seconds.
 //
 // RFC 1034 §5.3.1 (forwarding), RFC 4035 §3.2 (DO, AD, CD), RFC 5321 §5.1 (MX), RFC 8482 (ANY),
 // RFC 8767 (stale answers), RFC 8914 (extended errors), RFC 9520 (failures).

@@ -15,14 +15,15 @@ const maxJoined = 256
 
 // flight is a question that is upstream now. Whoever asks it meanwhile waits for the same answer.
 type flight struct {
-	key     string
-	from    cache.Origin
-	started time.Time
-	joined  int           // guarded by Resolver.mu
-	waited  bool          // guarded by Resolver.mu: for by a client or the tester
-	who     cache.Asker   // guarded by Resolver.mu: the first of these, with DO if any of them sets it
-	done    chan struct{} // closed when entry is set; made with Resolver.mu held, when there is somebody to wait: waits
-	entry   *cache.Entry
+	key      string
+	from     cache.Origin
+	settings *settings
+	started  time.Time
+	joined   int           // guarded by Resolver.mu
+	waited   bool          // guarded by Resolver.mu: for by a client or the tester
+	who      cache.Asker   // guarded by Resolver.mu: the first of these, with DO if any of them sets it
+	done     chan struct{} // closed when entry is set; made with Resolver.mu held, when there is somebody to wait: waits
+	entry    *cache.Entry
 }
 
 // waits returns what is closed when the flight has landed.
@@ -61,7 +62,7 @@ func (r *Resolver) find(ctx context.Context, q *wire.Query, by cache.By) (e *cac
 		go r.fly(f, begun)
 	}
 	done := r.waits(f)
-	late := time.NewTimer(r.StaleAfter - time.Since(asked))
+	late := time.NewTimer(f.settings.StaleAfter - time.Since(asked))
 	defer late.Stop()
 	for {
 		select {
@@ -119,7 +120,7 @@ func (r *Resolver) board(q *wire.Query, by cache.By) (f *flight, first bool, e *
 		r.stats.crowded.Add(1)
 		return nil, false, nil
 	}
-	f = &flight{key: string(key), started: now,
+	f = &flight{key: string(key), settings: r.settings.Load(), started: now,
 		from: cache.Origin{By: by, Client: q.Client, CD: q.CD(), Flushes: r.cache.Flushes()}}
 	f.waitedFor(q, by)
 	r.flights[f.key] = f
@@ -129,10 +130,11 @@ func (r *Resolver) board(q *wire.Query, by cache.By) (f *flight, first bool, e *
 // room returns how many questions may be in flight for one more to begin. An eighth of the places is for refreshes: what is
 // asked for often is worth more than what a flood of names asks for once.
 func (r *Resolver) room(by cache.By) int {
+	most := r.settings.Load().MaxInFlight
 	if by == cache.ByRefresh {
-		return r.MaxInFlight
+		return most
 	}
-	return r.MaxInFlight - r.MaxInFlight/8
+	return most - most/8
 }
 
 // join counts, and credits a bundle with the time that its question has been out before the client asked. It returns nil
@@ -174,7 +176,7 @@ func (r *Resolver) fly(f *flight, begun *begun) {
 		r.land(f, r.cache.Failure(dns.Question{Name: ".", Qclass: dns.ClassINET}, f.from, nil, time.Now()), 0)
 		return
 	}
-	r.land(f, r.settle(question, f.from, begun), question.Qtype)
+	r.land(f, r.settle(f.settings, question, f.from, begun), question.Qtype)
 }
 
 // land gives the flight its entry, for all who wait.
@@ -182,12 +184,14 @@ func (r *Resolver) land(f *flight, e *cache.Entry, qtype uint16) {
 	if f.from.By == cache.ByRefresh {
 		r.stats.refreshes.Add(1)
 	}
-	if r.Bundle && qtype == dns.TypeMX {
+	if f.settings.Bundle && qtype == dns.TypeMX {
 		r.lead(f, e)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.flights, f.key)
+	if r.flights[f.key] == f { // else it began before Reconfigure
+		delete(r.flights, f.key)
+	}
 	f.entry = e
 	if f.done != nil {
 		close(f.done)

@@ -49,7 +49,7 @@ func (r *Resolver) forward(ctx context.Context, rt *route, q dns.Question, cd bo
 	a := &asking{results: make(chan try, maxRounds*n), failed: make(map[*member]bool)}
 	for turn := range maxRounds * n {
 		m := order[turn%n]
-		patience, down := r.patience(rt, turn), m.down()
+		patience, down := rt.patience(turn), m.down()
 		if down && len(a.failed) > 0 { // one that is up has said it cannot: this one is a last hope, and a short one
 			patience = min(patience, lastHope)
 		}
@@ -82,7 +82,7 @@ func (r *Resolver) forward(ctx context.Context, rt *route, q dns.Question, cd bo
 		}
 	}
 	for a.hopeful > 0 && ctx.Err() == nil {
-		if settled, _ := r.wait(ctx, a, nil, r.Budget); settled != nil {
+		if settled, _ := r.wait(ctx, a, nil, rt.settings.Budget); settled != nil {
 			return settled.response, settled.member, nil
 		}
 	}

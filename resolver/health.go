@@ -29,6 +29,7 @@ type member struct {
 	*upstream.Upstream
 	mu      sync.Mutex
 	fallen  chan struct{} // closed while it is down, so that nobody goes on waiting for it
+	gone    chan struct{} // closed when it is asked no more: Reconfigure
 	lastTry time.Time
 	heard   time.Time // when it last answered
 
@@ -87,7 +88,7 @@ func (r *Resolver) fell(m *member, began time.Time, why error) {
 	if already || r.ctx.Err() != nil {
 		return
 	}
-	r.Log.Warn("upstream does not answer; it is asked last until it does", "upstream", m.String(), "error", why)
+	r.log.Warn("upstream does not answer; it is asked last until it does", "upstream", m.String(), "error", why)
 	r.background.start(func() { r.bringBack(m) })
 }
 
@@ -100,11 +101,13 @@ func (r *Resolver) bringBack(m *member) {
 			m.mu.Lock()
 			m.fallen = make(chan struct{})
 			m.mu.Unlock()
-			r.Log.Info("upstream answers again", "upstream", m.String())
+			r.log.Info("upstream answers again", "upstream", m.String())
 			return
 		}
 		select {
 		case <-r.ctx.Done():
+			return
+		case <-m.gone:
 			return
 		case <-tick.C:
 		}
@@ -132,7 +135,7 @@ func (r *Resolver) Watch(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		var all sync.WaitGroup
-		for _, m := range r.members() {
+		for _, m := range r.settings.Load().members() {
 			all.Go(func() { r.look(ctx, m) })
 		}
 		all.Wait()
@@ -145,11 +148,11 @@ func (r *Resolver) Watch(ctx context.Context) {
 }
 
 func (r *Resolver) look(ctx context.Context, m *member) {
-	resp, err := r.probe(ctx, m, r.Budget)
+	resp, err := r.probe(ctx, m, r.settings.Load().Budget)
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		r.Log.Warn("upstream does not answer; is the address right, does it run, does a firewall stand between? (resolver.upstreams)", "upstream", m.String(), "error", err)
+		r.log.Warn("upstream does not answer; is the address right, does it run, does a firewall stand between? (resolver.upstreams)", "upstream", m.String(), "error", err)
 	case len(resp.Msg.Answer) > 0:
 		if resp.Msg.AuthenticatedData {
 			r.cache.SawAD()
@@ -160,7 +163,7 @@ func (r *Resolver) look(ctx context.Context, m *member) {
 		m.mu.Unlock()
 		if stopped {
 			m.StoppedValidating()
-			r.Log.Error("upstream has stopped validating DNSSEC: mail servers that ask through it do no DANE any more, and do not say so", "upstream", m.String())
+			r.log.Error("upstream has stopped validating DNSSEC: mail servers that ask through it do no DANE any more, and do not say so", "upstream", m.String())
 		}
 	}
 }

@@ -57,6 +57,8 @@ func play(t *testing.T, steps []step) {
 			time.Sleep(duration(t, s.args[0]))
 		case "ASKED":
 			w.checkAsked(t, s)
+		case "EXPLAIN":
+			w.checkExplained(t, s)
 		case "STATS":
 			w.checkStats(t, s)
 		default:

@@ -34,7 +34,7 @@ func (r *Resolver) quick(f *flight) (*begun, *cache.Entry) {
 	var room [wire.MaxKey]byte
 	question := append(room[:0], f.key[:len(f.key)-1]...)
 	began := time.Now()
-	asked := m.Ask(question, f.from.CD, min(quickWait, r.FirstTry, r.StaleAfter))
+	asked := m.Ask(question, f.from.CD, min(quickWait, rt.settings.FirstTry, rt.settings.StaleAfter))
 	if asked == nil {
 		return nil, nil
 	}
@@ -46,7 +46,7 @@ func (r *Resolver) quick(f *flight) (*begun, *cache.Entry) {
 	from := f.from
 	from.Upstream, from.UDP, from.Size, from.RTT = m.String(), true, len(msg), m.RTT()
 	ad := byte(wire.Flags(msg) & wire.FlagAD)
-	if ad != 0 && !r.believes(m) {
+	if ad != 0 && !r.believes(rt, m) {
 		msg[3] &^= ad
 	}
 	e := r.cache.StorePlain(msg, from, now)
@@ -67,13 +67,14 @@ func (r *Resolver) quick(f *flight) (*begun, *cache.Entry) {
 
 // quickRoute returns the upstream that a flight asks first, and its route; nil if the flight has to go the long way.
 func (r *Resolver) quickRoute(f *flight) (*route, *member) {
-	rt := r.routes[0]
-	if len(r.routes) > 1 || len(r.Records) > 0 {
+	s := f.settings
+	rt := s.routes[0]
+	if len(s.routes) > 1 || len(s.Records) > 0 {
 		name, _, err := dns.UnpackDomainName([]byte(f.key), 0)
-		if err != nil || r.Records.Has(name) {
+		if err != nil || s.Records.Has(name) {
 			return nil, nil
 		}
-		rt = r.routeOf(name)
+		rt = s.routeOf(name)
 	}
 	if r.Ask != nil || rt.NoPrivate || rt.Policy == Fastest || rt.Policy == Race && len(rt.members) > 1 {
 		return nil, nil

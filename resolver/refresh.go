@@ -20,7 +20,9 @@ func (r *Resolver) wake(e *cache.Entry, who cache.Asker, why cache.Reason) {
 	case cache.WakeRefresh:
 		r.refreshLater(e)
 	default:
-		r.background.start(func() { r.round(e, who) })
+		if r.settings.Load().Bundle {
+			r.background.start(func() { r.round(e, who) })
+		}
 	}
 }
 
@@ -76,5 +78,5 @@ func newQuery(name string, qtype uint16, do bool) (*wire.Query, bool) {
 func (r *Resolver) busy() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return 4*len(r.flights) > 3*r.MaxInFlight
+	return 4*len(r.flights) > 3*r.settings.Load().MaxInFlight
 }

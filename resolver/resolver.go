@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
@@ -16,7 +16,8 @@ import (
 	"github.com/mxglue/mxglue/resolver/upstream"
 )
 
-// Options are the resolver's settings. The zero value of a field means the default named beside it.
+// Options are the resolver's settings, all of which but Log can be changed later: Reconfigure. The zero value of a field
+// means the default named beside it.
 type Options struct {
 	Budget      time.Duration // from a question to its SERVFAIL (4 s): a stub resolver gives up at 5 s
 	FirstTry    time.Duration // how long the first upstream is waited for before the next is asked too (1.5 s)
@@ -33,12 +34,12 @@ type Options struct {
 
 // Resolver is safe for use by many goroutines.
 type Resolver struct {
-	Options
 	// Ask does one exchange with one upstream; nil means the upstream's own Exchange.
 	Ask func(ctx context.Context, u *upstream.Upstream, q dns.Question, cd bool) (*upstream.Response, error)
 
+	settings  atomic.Pointer[settings]
+	log       *slog.Logger
 	cache     *cache.Cache
-	routes    []*route      // longest zone first; the last is "."
 	bucket    *rate.Limiter // of the bundles' questions
 	strangers *rate.Limiter // of the log
 
@@ -47,7 +48,7 @@ type Resolver struct {
 	background background
 
 	mu      sync.Mutex
-	flights map[string]*flight // by cache key
+	flights map[string]*flight // by cache key; those that began by the settings of now
 
 	stats counters
 }
@@ -61,27 +62,15 @@ const (
 // New returns a resolver that asks the given upstreams, of which there must be one, and keeps their responses in c.
 // It sets c.Wake.
 func New(o Options, c *cache.Cache, upstreams []*upstream.Upstream) *Resolver {
-	if o.Budget <= 0 {
-		o.Budget = 4 * time.Second
-	}
-	if o.FirstTry <= 0 {
-		o.FirstTry = 1500 * time.Millisecond
-	}
-	if o.StaleAfter <= 0 {
-		o.StaleAfter = 1800 * time.Millisecond
-	}
-	if o.MaxInFlight <= 0 {
-		o.MaxInFlight = 1024
-	}
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	routes := append(slices.Clone(o.Routes), Route{Zone: ".", Upstreams: upstreams, Policy: o.Policy, NoPrivate: o.NoPrivate})
 	r := &Resolver{
-		Options: o, cache: c, routes: newRoutes(routes),
+		log: o.Log, cache: c,
 		bucket:  rate.NewLimiter(bundleRate, bundleBurst),
 		flights: make(map[string]*flight), strangers: strangersLog(),
 	}
+	r.settings.Store(newSettings(o, upstreams, nil))
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.stats.skipped = make(map[string]uint64)
 	c.Wake = r.wake
@@ -92,28 +81,54 @@ func New(o Options, c *cache.Cache, upstreams []*upstream.Upstream) *Resolver {
 func (r *Resolver) Close() {
 	r.cancel()
 	r.background.close()
-	for _, m := range r.members() {
+	for _, m := range r.settings.Load().members() {
 		m.Close()
 	}
 }
 
-// Resolve appends the reply to a query that the cache could not answer, and waits for the upstream if need be. It returns
-// nil if ctx ends first.
+// Resolve is ResolveFrom for those who need not know where the reply came from.
 func (r *Resolver) Resolve(ctx context.Context, dst []byte, q *wire.Query) []byte {
+	dst, _ = r.ResolveFrom(ctx, dst, q)
+	return dst
+}
+
+// ResolveFrom appends the reply to a query that the cache could not answer, and waits for the upstream if need be. It returns
+// nil if ctx ends first. source says where the reply came from: "upstream", "refused", or what SourceOf says.
+func (r *Resolver) ResolveFrom(ctx context.Context, dst []byte, q *wire.Query) (reply []byte, source string) {
+	defer func(qtype uint16, began time.Time) { r.stats.replies.count(qtype, reply, len(dst), began) }(q.Type(), time.Now())
 	if !q.RD() { // we look things up for those who ask us to (RFC 1034 §4.3.1); they may see what is cached
-		return wire.AppendError(dst, q, wire.RcodeRefused)
+		return wire.AppendError(dst, q, wire.RcodeRefused), "refused"
 	}
-	e, _ := r.find(ctx, q, cache.ByClient)
+	e, source := r.find(ctx, q, cache.ByClient)
 	if e == nil && ctx.Err() != nil {
-		return nil
+		return nil, ""
 	}
 	if e == nil || e.Rank() == cache.RankFailure {
 		r.stats.servfail.Add(1)
+		source = "failure"
 	}
 	if e == nil {
-		return wire.AppendError(dst, q, wire.RcodeServFail)
+		return wire.AppendError(dst, q, wire.RcodeServFail), source
 	}
-	return r.cache.Append(dst, e, q, time.Now())
+	now := time.Now()
+	if source == "cache" {
+		source = r.SourceOf(e, now)
+	}
+	return r.cache.Append(dst, e, q, now), source
+}
+
+// SourceOf says as what an entry that was remembered answers: "glue", "bundle", "stale" if it has ended, "failure", or else
+// "cache".
+func (r *Resolver) SourceOf(e *cache.Entry, now time.Time) string {
+	switch source := sourceOf(e); {
+	case e.Rank() == cache.RankFailure:
+		return "failure"
+	case !now.Before(r.cache.Expires(e)):
+		return "stale"
+	case source != "":
+		return source
+	}
+	return "cache"
 }
 
 // Exchange answers a query of the MX tester by whatever means, and says where the answer came from: "glue", "bundle",
@@ -128,7 +143,7 @@ func (r *Resolver) Exchange(ctx context.Context, m *dns.Msg) (reply *dns.Msg, so
 	if q.Parse(packed, true) != wire.Accept {
 		return nil, "", errors.New("not a query that a client could ask")
 	}
-	e := r.cache.Find(&q, time.Now())
+	e := r.cache.Peek(&q, time.Now()) // uncounted: what the mail server asks is what the figures are about
 	source = "cache"
 	if e == nil {
 		e, source = r.find(ctx, &q, cache.ByProber)

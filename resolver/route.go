@@ -35,20 +35,20 @@ type Route struct {
 // route is a Route at work.
 type route struct {
 	Route
-	members []*member
+	members  []*member
+	settings *settings // that it is part of
 }
 
 // newRoutes returns the routes, longest zone first, so that the first that matches is the one. An upstream that serves
-// several is one member.
-func newRoutes(routes []Route) []*route {
-	members := make(map[*upstream.Upstream]*member)
+// several is one member; those that are there already are in members.
+func newRoutes(routes []Route, members map[*upstream.Upstream]*member) []*route {
 	var all []*route
 	for _, r := range routes {
 		r.Zone = dns.CanonicalName(r.Zone)
 		rt := &route{Route: r}
 		for _, u := range r.Upstreams {
 			if members[u] == nil {
-				members[u] = &member{Upstream: u, fallen: make(chan struct{})}
+				members[u] = &member{Upstream: u, fallen: make(chan struct{}), gone: make(chan struct{})}
 			}
 			rt.members = append(rt.members, members[u])
 		}
@@ -61,14 +61,14 @@ func newRoutes(routes []Route) []*route {
 }
 
 // routeOf returns the route of a name.
-func (r *Resolver) routeOf(name string) *route {
+func (s *settings) routeOf(name string) *route {
 	name = strings.ToLower(name)
-	for _, rt := range r.routes {
+	for _, rt := range s.routes {
 		if dns.IsSubDomain(rt.Zone, name) {
 			return rt
 		}
 	}
-	return r.routes[len(r.routes)-1] // "." is always there, and matches
+	return s.routes[len(s.routes)-1] // "." is always there, and matches
 }
 
 // order returns the members in the order to ask them now.
@@ -85,15 +85,15 @@ func (rt *route) order() []*member {
 
 // patience returns how long the given try is waited for before the next begins: the configured time for the first, then
 // what lets every upstream have its turn inside the budget. In a race the next begins at once.
-func (r *Resolver) patience(rt *route, turn int) time.Duration {
-	n := len(rt.members)
+func (rt *route) patience(turn int) time.Duration {
+	n, s := len(rt.members), rt.settings
 	switch {
 	case rt.Policy == Race && turn < n-1:
 		return 0
 	case turn == 0 || rt.Policy == Race && turn == n-1:
-		return r.FirstTry
+		return s.FirstTry
 	}
-	return min(r.FirstTry, (r.Budget-r.FirstTry)/time.Duration(n))
+	return min(s.FirstTry, (s.Budget-s.FirstTry)/time.Duration(n))
 }
 
 // dropPrivate takes the addresses out of an answer that lead into this network, and then the signatures, which do not fit

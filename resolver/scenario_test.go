@@ -22,6 +22,7 @@ import (
 //	                                     Words: ad tc aa ede=3 after=50ms (the time it waited). What is not said must not be.
 //	PASS 20s                             time passes
 //	ASKED                                what upstream was asked since the last ASKED: questions follow, in any order
+//	EXPLAIN name [ask]                   what Explain tells of a domain: lines as in explain_test.go follow
 //	STATS key=value ...                  a counter: cache.glue_refused.claimed=1
 func TestScenarios(t *testing.T) {
 	files, _ := filepath.Glob("testdata/scenarios/*.txt")
@@ -84,7 +85,7 @@ func readScenario(t *testing.T, file string) (steps []step) {
 // isWord says whether a word is a flag, and no name, type or RCODE.
 func isWord(w string) bool {
 	switch w {
-	case "do", "ad", "cd", "norec", "noedns", "tcp", "aa", "tc", "silent", "remote", "trust_ad":
+	case "do", "ad", "cd", "norec", "noedns", "tcp", "aa", "tc", "silent", "remote", "trust_ad", "ask":
 		return true
 	}
 	return false

@@ -11,15 +11,15 @@ import (
 )
 
 // settle gets an answer into the cache, from the configured records or from upstream, or a failure.
-func (r *Resolver) settle(q dns.Question, from cache.Origin, begun *begun) *cache.Entry {
-	if m := r.Records.answer(q); m != nil {
+func (r *Resolver) settle(s *settings, q dns.Question, from cache.Origin, begun *begun) *cache.Entry {
+	if m := s.Records.answer(q); m != nil {
 		if e, err := r.cache.Store(m, from, time.Now()); err == nil {
 			return e
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), r.Budget)
+	ctx, cancel := context.WithTimeout(context.Background(), s.Budget)
 	defer cancel()
-	rt := r.routeOf(q.Name)
+	rt := s.routeOf(q.Name)
 	resp, m, why := r.forward(ctx, rt, q, from.CD, begun)
 	if resp != nil {
 		if e := r.keep(rt, m, resp, from); e != nil {
@@ -47,7 +47,7 @@ func (r *Resolver) keep(rt *route, m *member, resp *upstream.Response, from cach
 // of this network.
 func (r *Resolver) distrust(rt *route, m *member, response *dns.Msg) {
 	if response.AuthenticatedData {
-		response.AuthenticatedData = r.believes(m)
+		response.AuthenticatedData = r.believes(rt, m)
 	}
 	if rt.NoPrivate {
 		if n := dropPrivate(response); n > 0 {
@@ -59,13 +59,13 @@ func (r *Resolver) distrust(rt *route, m *member, response *dns.Msg) {
 }
 
 // believes says whether AD of this member's is passed on, and says so once if it is not.
-func (r *Resolver) believes(m *member) bool {
+func (r *Resolver) believes(rt *route, m *member) bool {
 	r.cache.SawAD() // passed on or not: glue is no answer to one who asks for AD here
-	if r.TrustAD || m.Trusted() {
+	if rt.settings.TrustAD || m.Trusted() {
 		return true
 	}
 	m.stripped.Do(func() {
-		r.Log.Warn("AD bit not passed on: the way to this upstream is neither loopback nor encrypted, so anybody on it could set it (resolver.dnssec: trust overrides)", "upstream", m.String())
+		r.log.Warn("AD bit not passed on: the way to this upstream is neither loopback nor encrypted, so anybody on it could set it (resolver.dnssec: trust overrides)", "upstream", m.String())
 	})
 	return false
 }

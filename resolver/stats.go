@@ -1,7 +1,6 @@
 package resolver
 
 import (
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +21,7 @@ type Stats struct {
 	Crowded        uint64            `json:"crowded"`         // queries not looked up because too many questions were in flight
 	PrivateDropped uint64            `json:"private_dropped"` // addresses of this network taken out of answers (rebinding)
 	ServFail       uint64            `json:"servfail"`        // queries looked up and answered SERVFAIL; those from memory are the cache's hits
+	Replies        Replies           `json:"replies"`         // to queries that the cache could not answer
 	Upstreams      []upstream.Stats  `json:"-"`
 }
 
@@ -34,6 +34,7 @@ type Saved struct {
 type counters struct {
 	joined, joinsRefused, bundleJoined, bundles, bundleQueries, servfail atomic.Uint64
 	refreshes, crowded, privateDropped                                   atomic.Uint64
+	replies                                                              replies
 
 	mu      sync.Mutex
 	skipped map[string]uint64 // guarded by mu
@@ -49,31 +50,19 @@ func (r *Resolver) Stats() Stats {
 		InFlight: inFlight, Joined: r.stats.joined.Load(), JoinsRefused: r.stats.joinsRefused.Load(), BundleJoined: r.stats.bundleJoined.Load(),
 		Bundles: r.stats.bundles.Load(), BundleQueries: r.stats.bundleQueries.Load(),
 		ServFail: r.stats.servfail.Load(), Refreshes: r.stats.refreshes.Load(), Crowded: r.stats.crowded.Load(),
-		PrivateDropped: r.stats.privateDropped.Load(), BundleSkipped: make(map[string]uint64),
+		PrivateDropped: r.stats.privateDropped.Load(), BundleSkipped: make(map[string]uint64), Replies: r.stats.replies.snapshot(),
 	}
 	r.stats.mu.Lock()
 	for why, n := range r.stats.skipped {
 		st.BundleSkipped[why] = n
 	}
 	r.stats.mu.Unlock()
-	for _, m := range r.members() {
+	for _, m := range r.settings.Load().members() {
 		u := m.Stats()
 		u.Down = m.down()
 		st.Upstreams = append(st.Upstreams, u)
 	}
 	return st
-}
-
-// members returns every upstream once: those of all zones first, in their order.
-func (r *Resolver) members() (all []*member) {
-	for i := len(r.routes) - 1; i >= 0; i-- {
-		for _, m := range r.routes[i].members {
-			if !slices.Contains(all, m) {
-				all = append(all, m)
-			}
-		}
-	}
-	return all
 }
 
 // Saved returns what follow-up queries did not have to ask and to wait for: those answered from glue and from a bundle's

@@ -24,7 +24,7 @@ func answering(b *testing.B) *Server {
 		dst[n+7] = 1
 		return append(dst, "\xc0\x0c\x00\x01\x00\x01\x00\x00\x01\x2c\x00\x04\xc0\x00\x02\x01"...)
 	}
-	s.defaults()
+	s.begin()
 	return s
 }
 

@@ -46,7 +46,7 @@ func (loopback) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0,
 func inBubble(t *testing.T, s *Server, f func(t *testing.T, p *pipes, stop func() time.Duration)) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pipes{make(chan net.Conn), make(chan struct{})}
-		s.defaults()
+		s.begin()
 		s.tcp = []net.Listener{p}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
@@ -169,8 +169,8 @@ func TestClientDoesNotRead(t *testing.T) {
 				}
 				time.Sleep(5*time.Second + 1)
 				synctest.Wait()
-				if n := s.Stats().TCPConnections; n != 0 || len(s.slots) != 0 {
-					t.Errorf("%d connections open, %d queries wait", n, len(s.slots))
+				if n := s.Stats().TCPConnections; n != 0 || s.waiting.Load() != 0 {
+					t.Errorf("%d connections open, %d queries wait", n, s.waiting.Load())
 				}
 			})
 		})

@@ -2,7 +2,8 @@
 //
 // The way through:
 //
-//  1. [Server.Listen] opens the sockets, [Server.Serve] runs them until its context ends and then drains.
+//  1. [Server.Listen] opens the sockets, or takes over those that [Adopt] was handed; [Server.Serve] runs them until its
+//     context ends and then drains.
 //  2. udp.go: one goroutine per socket takes the datagrams that are there in one call (batch_linux.go; single.go where there
 //     is no such call), parses each, and looks the reply up with Answer, which waits for nothing and writes over the query.
 //     The hits among them are put back in one call, through a socket that the poller does not watch (outlet_linux.go).
@@ -10,6 +11,9 @@
 //     the next (waiter.go). If no place is free the query is dropped and counted: a mail server asks again.
 //  4. tcp.go: the same for the messages of a connection, which are answered in whatever order the answers come
 //     (RFC 7766 §6.2.1.1).
+//
+// [Server.Reconfigure] replaces what queries are answered by, whole, while sockets and connections stay: a query goes by what was
+// there when its batch was taken.
 //
 // Invariants: only clients that Allow names are answered, others are refused; what is no query is never answered. Every
 // connection has an idle and a reading deadline, and there is a cap on all of them and on each client's.

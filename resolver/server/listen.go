@@ -6,15 +6,15 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"syscall"
 )
 
 // Listen opens the sockets: of each address one for TCP and, for UDP, one for each processor that Go runs on, where the
-// kernel spreads clients over them. Errors name the address and say what would help.
+// kernel spreads clients over them. What Sockets has for an address is taken instead, and its further addresses are
+// added to Options.Listen. Errors name the address and say what would help.
 func (s *Server) Listen() error {
-	s.defaults()
-	s.Options.Listen = slices.Clone(s.Options.Listen) // the ports that are drawn are written into it
+	s.begin()
+	s.Options.Listen = s.Sockets.Join(s.Options.Listen) // a copy: the ports that are drawn are written into it
 	for i, addr := range s.Options.Listen {
 		bound, err := s.open(addr)
 		if err != nil {
@@ -26,8 +26,9 @@ func (s *Server) Listen() error {
 	return nil
 }
 
-// close closes what Listen has opened.
+// close closes what Listen has opened or taken over.
 func (s *Server) close() {
+	s.Sockets.close()
 	for _, u := range s.udp {
 		u.close()
 	}
@@ -39,15 +40,24 @@ func (s *Server) close() {
 // open opens the sockets of one address. TCP comes first: UDP sockets that share a port do so with another mxglue's, too,
 // and take half of its queries; a TCP port is one's own.
 func (s *Server) open(addr netip.AddrPort) (bound netip.AddrPort, err error) {
-	t, err := net.ListenTCP(network("tcp", addr), net.TCPAddrFromAddrPort(addr))
-	if err != nil {
-		return addr, listenError("tcp", addr, err)
+	t := s.Sockets.tcpAt(addr)
+	if t == nil {
+		if t, err = net.ListenTCP(network("tcp", addr), net.TCPAddrFromAddrPort(addr)); err != nil {
+			return addr, listenError("tcp", addr, err)
+		}
 	}
 	s.tcp = append(s.tcp, t)
 	addr = netip.AddrPortFrom(addr.Addr(), uint16(t.Addr().(*net.TCPAddr).Port))
-	for range socketsPerAddress() {
-		u, err := listenUDP(addr)
+	conns := s.Sockets.udpAt(addr)
+	if conns == nil {
+		if conns, err = listenUDP(addr); err != nil {
+			return addr, listenError("udp", addr, err)
+		}
+	}
+	for i, conn := range conns {
+		u, err := newUDPSocket(conn, addr.Addr().IsUnspecified())
 		if err != nil {
+			closeAll(conns[i:])
 			return addr, listenError("udp", addr, err)
 		}
 		s.udp = append(s.udp, u)
@@ -55,20 +65,37 @@ func (s *Server) open(addr netip.AddrPort) (bound netip.AddrPort, err error) {
 	return addr, nil
 }
 
-func listenUDP(addr netip.AddrPort) (*udpSocket, error) {
+// listenUDP opens the UDP sockets of an address.
+func listenUDP(addr netip.AddrPort) (conns []*net.UDPConn, err error) {
 	lc := net.ListenConfig{Control: reusePort}
-	pc, err := lc.ListenPacket(context.Background(), network("udp", addr), addr.String())
+	for range socketsPerAddress() {
+		pc, err := lc.ListenPacket(context.Background(), network("udp", addr), addr.String())
+		if err != nil {
+			closeAll(conns)
+			return nil, err
+		}
+		conns = append(conns, pc.(*net.UDPConn))
+	}
+	return conns, nil
+}
+
+func closeAll(conns []*net.UDPConn) {
+	for _, c := range conns {
+		c.Close()
+	}
+}
+
+func newUDPSocket(conn *net.UDPConn, wildcard bool) (*udpSocket, error) {
+	m, err := newMover(conn, wildcard)
 	if err != nil {
 		return nil, err
 	}
-	conn := pc.(*net.UDPConn)
-	u := &udpSocket{conn: conn, wildcard: addr.Addr().IsUnspecified()}
-	if u.mover, err = newMover(conn, u.wildcard); err == nil && u.wildcard {
-		err = wantDestinations(conn)
-	}
-	if err != nil {
-		conn.Close()
-		return nil, err
+	u := &udpSocket{conn: conn, wildcard: wildcard, mover: m}
+	if wildcard {
+		if err := wantDestinations(conn); err != nil {
+			m.close()
+			return nil, err
+		}
 	}
 	return u, nil
 }

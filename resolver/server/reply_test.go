@@ -20,11 +20,11 @@ func FuzzServer(f *testing.F) {
 	f.Add(query(0xabcd, hit), false)
 	f.Add(query(0xabcd, miss), true)
 	s := wired(Options{})
-	s.defaults()
+	s.begin()
 	f.Fuzz(func(t *testing.T, msg []byte, tcp bool) {
 		q := wire.Query{Client: netip.IPv6Loopback()}
 		const prefix = "\xaa\x55"
-		out, v := s.admit([]byte(prefix), &q, msg, tcp)
+		out, v := s.admit(s.settings.Load(), []byte(prefix), &q, msg, tcp)
 		resolve := v == wire.Accept
 		isQuery := len(msg) >= wire.HeaderLen && wire.Flags(msg)&wire.FlagQR == 0
 		if (out != nil || resolve) != isQuery || (out != nil && resolve) {
@@ -59,7 +59,7 @@ func TestHitAllocates(t *testing.T) {
 			at, _ := start(t, s)
 			msg, out, now := query(1, hit), make([]byte, 0, wire.MaxMessage), time.Now()
 			q := wire.Query{Client: netip.MustParseAddr("127.0.0.1")}
-			if n := testing.AllocsPerRun(1000, func() { s.admit(out, &q, msg, false); s.Answer(out, &q, now) }); n != 0 {
+			if n := testing.AllocsPerRun(1000, func() { s.admit(s.settings.Load(), out, &q, msg, false); s.Answer(out, &q, now) }); n != 0 {
 				t.Errorf("a hit allocates %v times", n)
 			}
 			conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})

@@ -19,10 +19,12 @@ type Options struct {
 	MaxWaiting     int              // the most queries waiting for an upstream (1024)
 	TCPConnections int              // the most TCP connections (256)
 	TCPPerClient   int              // the most TCP connections of one address (32)
+	Sockets        Sockets          // taken over where Listen would open others (none)
 	Log            *slog.Logger     // (slog.Default)
 }
 
-// Server is to be made with its fields set, listens once and serves once.
+// Server is to be made with its fields set, listens once and serves once. What its fields say then can be changed while it
+// serves: Reconfigure.
 type Server struct {
 	Options
 	// Answer appends the reply to q if it has one at hand, and returns nil if not. It must not wait. dst may be the memory
@@ -34,10 +36,12 @@ type Server struct {
 	// Resolve appends the reply to q, or returns nil for none. It may wait until ctx ends.
 	Resolve func(ctx context.Context, dst []byte, q *wire.Query) []byte
 
-	udp   []*udpSocket
-	tcp   []net.Listener
-	slots chan struct{} // a place for each query that waits for an upstream
-	idle  chan *waiter  // those that have nothing to do
+	settings atomic.Pointer[settings]
+
+	udp     []*udpSocket
+	tcp     []net.Listener
+	waiting atomic.Int64 // queries that wait for an upstream
+	idle    chan *waiter // those that have nothing to do
 
 	conns connTable
 	stats struct {
@@ -45,6 +49,22 @@ type Server struct {
 	}
 }
 
+// settings are what queries are answered by. They are replaced whole: no query meets a part of the old and a part of the new.
+type settings struct {
+	Options
+	answer  func(dst []byte, q *wire.Query, now time.Time) []byte
+	resolve func(ctx context.Context, dst []byte, q *wire.Query) []byte
+}
+
+// Reconfigure makes every query from now on go by the fields as they have been set anew: Allow, the limits, Answer and
+// Resolve. Listen, Log and Near are as they were. Nothing that is open or waits is ended for a lower limit. One goroutine at
+// a time may set the fields and call it.
+func (s *Server) Reconfigure() {
+	s.defaults()
+	s.settings.Store(&settings{s.Options, s.Answer, s.Resolve})
+}
+
+// defaults fills in what is not set.
 func (s *Server) defaults() {
 	if s.Allow == nil {
 		s.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
@@ -64,7 +84,11 @@ func (s *Server) defaults() {
 	if s.Near == nil {
 		s.Near = func([]wire.Query) int { return 0 }
 	}
-	s.slots = make(chan struct{}, s.MaxWaiting)
+}
+
+// begin makes the server ready for its sockets.
+func (s *Server) begin() {
+	s.Reconfigure()
 	s.idle = make(chan *waiter, maxIdle)
 	s.conns.byClient = make(map[netip.Addr]int)
 	s.conns.open = make(map[net.Conn]struct{})
@@ -107,7 +131,7 @@ func (s *Server) Serve(ctx context.Context) {
 }
 
 // allowed says whether a client is answered.
-func (s *Server) allowed(client netip.Addr) bool {
+func (s *settings) allowed(client netip.Addr) bool {
 	for _, p := range s.Allow {
 		if p.Contains(client) {
 			return true
@@ -118,13 +142,13 @@ func (s *Server) allowed(client netip.Addr) bool {
 
 // admit parses a message. It returns wire.Accept for a query that is to be answered, or else the reply to send, which is
 // appended to dst, or nil for none.
-func (s *Server) admit(dst []byte, q *wire.Query, msg []byte, tcp bool) (reply []byte, v wire.Verdict) {
+func (s *Server) admit(by *settings, dst []byte, q *wire.Query, msg []byte, tcp bool) (reply []byte, v wire.Verdict) {
 	v = q.Parse(msg, tcp)
 	switch {
 	case v == wire.Drop:
 		s.stats.malformed.Add(1)
 		return nil, v
-	case !s.allowed(q.Client):
+	case !by.allowed(q.Client):
 		s.stats.refused.Add(1)
 		return wire.AppendError(dst, q, wire.RcodeRefused), wire.Drop
 	case v == wire.FormErr:
@@ -141,16 +165,15 @@ func counts(v wire.Verdict) bool { return v != wire.Drop && v != wire.FormErr }
 
 // enter takes a place among the queries that wait for an upstream; false if none is free.
 func (s *Server) enter() bool {
-	select {
-	case s.slots <- struct{}{}:
+	if s.waiting.Add(1) <= int64(s.settings.Load().MaxWaiting) {
 		return true
-	default:
-		s.stats.dropped.Add(1)
-		return false
 	}
+	s.waiting.Add(-1)
+	s.stats.dropped.Add(1)
+	return false
 }
 
-func (s *Server) leave() { <-s.slots }
+func (s *Server) leave() { s.waiting.Add(-1) }
 
 // Stats returns the counters since Listen.
 func (s *Server) Stats() Stats {

@@ -44,9 +44,10 @@ func (s *Server) serveTCP(ctx context.Context, l net.Listener, waiting *sync.Wai
 			continue
 		}
 		client := conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap().WithZone("")
-		if !s.conns.add(conn, client, s.TCPConnections, s.TCPPerClient) {
+		by := s.settings.Load()
+		if !s.conns.add(conn, client, by.TCPConnections, by.TCPPerClient) {
 			s.stats.tcpRejected.Add(1)
-			if s.conns.of(client) >= s.TCPPerClient {
+			if s.conns.of(client) >= by.TCPPerClient {
 				s.stats.tcpRejectedClient.Add(1)
 			}
 			conn.Close()
@@ -87,14 +88,14 @@ func (c *tcpConn) serve(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		q := wire.Query{Client: c.client}
+		q, by := wire.Query{Client: c.client}, c.settings.Load()
 		start := len(ready)
 		// Two octets in front of the message leave room for its length.
-		out, resolve := c.reply(append(ready, 0, 0), &q, msg)
+		out, resolve := c.reply(by, append(ready, 0, 0), &q, msg)
 		switch {
 		case out != nil:
 			ready = frame(out, start)
-			if !c.allowed(c.client) { // it was refused, and has no claim on a place
+			if !by.allowed(c.client) { // it was refused, and has no claim on a place
 				return
 			}
 		case !resolve: // no query: whoever speaks so has no claim on the connection
@@ -105,7 +106,7 @@ func (c *tcpConn) serve(ctx context.Context) {
 			pipelined <- struct{}{}
 			waiting.Go(func() {
 				defer func() { <-pipelined; c.leave() }()
-				if reply := c.Resolve(ctx, make([]byte, 2, 512), &q); reply != nil {
+				if reply := by.resolve(ctx, make([]byte, 2, 512), &q); reply != nil {
 					c.write(frame(reply, 0))
 				}
 			})
@@ -115,15 +116,15 @@ func (c *tcpConn) serve(ctx context.Context) {
 
 // reply appends the reply to a message that needs no upstream: a cached answer or an error. It returns nil with resolve
 // set if the question has to be resolved, and nil without if nothing is to be sent.
-func (c *tcpConn) reply(dst []byte, q *wire.Query, msg []byte) (out []byte, resolve bool) {
-	out, v := c.admit(dst, q, msg, true)
+func (c *tcpConn) reply(by *settings, dst []byte, q *wire.Query, msg []byte) (out []byte, resolve bool) {
+	out, v := c.admit(by, dst, q, msg, true)
 	if counts(v) {
 		c.stats.tcp.Add(1)
 	}
 	if v != wire.Accept {
 		return out, false
 	}
-	out = c.Answer(dst, q, time.Now())
+	out = by.answer(dst, q, time.Now())
 	return out, out == nil
 }
 
@@ -146,7 +147,7 @@ func hasMessage(in *bufio.Reader) bool {
 func (c *tcpConn) read(in *bufio.Reader) ([]byte, error) {
 	if in.Buffered() == 0 {
 		idle := tcpIdle
-		if c.conns.count() > c.TCPConnections/2 {
+		if c.conns.count() > c.settings.Load().TCPConnections/2 {
 			idle = tcpIdleFull
 		}
 		if err := c.conns.deadline(c.conn, idle); err != nil {

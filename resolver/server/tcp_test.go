@@ -87,7 +87,7 @@ func TestPipelineFull(t *testing.T) {
 	other, q := dialTCP(t, "", at), query(1, hit)
 	send(t, other, framed(q))
 	checkReply(t, nextTCP(t, other), q, 0)
-	if n := len(s.slots); n > tcpPipelined+1 || len(arrived) > 0 {
+	if n := s.waiting.Load(); n > tcpPipelined+1 || len(arrived) > 0 {
 		t.Errorf("%d queries of one connection wait, %d more than may", n, len(arrived))
 	}
 	close(goOn)
@@ -193,7 +193,7 @@ func TestBrokenOff(t *testing.T) {
 		conn.Close() // FIN
 	}
 	close(goOn)
-	eventually(t, "the connections to be forgotten", func() bool { return s.Stats().TCPConnections == 0 && len(s.slots) == 0 })
+	eventually(t, "the connections to be forgotten", func() bool { return s.Stats().TCPConnections == 0 && s.waiting.Load() == 0 })
 	good := query(9, hit)
 	checkReply(t, ask(t, dialUDP(t, at), good), good, 0)
 }

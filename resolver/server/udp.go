@@ -57,12 +57,12 @@ func (s *Server) serveUDP(ctx context.Context, u *udpSocket, waiting *sync.WaitG
 
 // answer answers a batch: hits at once, misses through waiters.
 func (s *Server) answer(ctx context.Context, u *udpSocket, waiting *sync.WaitGroup, b *batchOf, slots []slot) {
-	now := time.Now() // one for all: they have been waiting for the same wake-up
+	now, by := time.Now(), s.settings.Load() // one for all: they have been waiting for the same wake-up
 	counted := uint64(0)
 	for i := range slots {
 		d, q := &slots[i], &b.queries[i]
 		q.Client = d.client.Addr().WithZone("")
-		d.reply, b.verdict[i] = s.admit(d.query[:0], q, d.query, false)
+		d.reply, b.verdict[i] = s.admit(by, d.query[:0], q, d.query, false)
 		if counts(b.verdict[i]) {
 			counted++
 		}
@@ -77,8 +77,8 @@ func (s *Server) answer(ctx context.Context, u *udpSocket, waiting *sync.WaitGro
 			continue
 		}
 		d := &slots[i]
-		if d.reply = s.Answer(d.query[:0], &b.queries[i], now); d.reply == nil && s.enter() {
-			s.resolve(ctx, u, waiting, d)
+		if d.reply = by.answer(d.query[:0], &b.queries[i], now); d.reply == nil && s.enter() {
+			s.resolve(ctx, by, u, waiting, d)
 		}
 	}
 }

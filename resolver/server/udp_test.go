@@ -63,7 +63,7 @@ func TestNoReply(t *testing.T) {
 	at, _ := start(t, s)
 	conn, q := dialUDP(t, at), query(2, hit)
 	send(t, conn, query(1, miss))
-	eventually(t, "the miss to end", func() bool { return s.Stats().UDPQueries == 1 && len(s.slots) == 0 })
+	eventually(t, "the miss to end", func() bool { return s.Stats().UDPQueries == 1 && s.waiting.Load() == 0 })
 	checkReply(t, ask(t, conn, q), q, 0)
 }
 
@@ -91,11 +91,11 @@ func TestMaxWaiting(t *testing.T) {
 	if sum := next(t, conn)[1] + next(t, conn)[1]; sum != 1 {
 		t.Error("other queries were answered than the first two, 0 and 1")
 	}
-	eventually(t, "the places to be given back", func() bool { return len(s.slots) == 0 })
+	eventually(t, "the places to be given back", func() bool { return s.waiting.Load() == 0 })
 	for id := range uint16(20) {
 		q := query(id, miss)
 		checkReply(t, ask(t, conn, q), q, 0)
-		eventually(t, "the place to be given back", func() bool { return len(s.slots) == 0 })
+		eventually(t, "the place to be given back", func() bool { return s.waiting.Load() == 0 })
 	}
 	if st := s.Stats(); st.Dropped != 4 {
 		t.Errorf("dropped %d, want 4 still", st.Dropped)
@@ -129,11 +129,11 @@ func TestAllow(t *testing.T) {
 // The default is loopback, IPv4 in IPv6 clothes included.
 func TestAllowDefault(t *testing.T) {
 	s := wired(Options{})
-	s.defaults()
+	s.begin()
 	for client, want := range map[string]bool{
 		"127.0.0.1": true, "127.200.3.4": true, "::1": true, "192.0.2.1": false, "10.0.0.1": false, "::2": false, "fe80::1": false,
 	} {
-		if got := s.allowed(netip.MustParseAddr(client)); got != want {
+		if got := s.settings.Load().allowed(netip.MustParseAddr(client)); got != want {
 			t.Errorf("%s: allowed is %v", client, got)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 // are kept for the next: their stacks have grown, and their memory is there.
 type waiter struct {
 	*Server
+	by     *settings
 	socket *udpSocket
 	client netip.AddrPort
 	msg    []byte
@@ -31,14 +32,14 @@ const (
 )
 
 // resolve hands a miss to a waiter. The place that it takes has been taken already: enter.
-func (s *Server) resolve(ctx context.Context, u *udpSocket, waiting *sync.WaitGroup, d *slot) {
+func (s *Server) resolve(ctx context.Context, by *settings, u *udpSocket, waiting *sync.WaitGroup, d *slot) {
 	w := s.rested()
 	if w == nil {
 		w = &waiter{Server: s, work: make(chan struct{}, 1)}
 		go w.run(ctx, waiting)
 	}
 	waiting.Add(1)
-	w.socket, w.client = u, d.client
+	w.by, w.socket, w.client = by, u, d.client
 	w.msg, w.oob = append(w.msg[:0], d.query...), append(w.oob[:0], d.oob...)
 	w.work <- struct{}{}
 }
@@ -91,10 +92,11 @@ func (w *waiter) run(ctx context.Context, waiting *sync.WaitGroup) {
 
 // answer answers a miss.
 func (w *waiter) answer(ctx context.Context) {
-	defer w.leave()
 	w.query.Client = w.client.Addr().WithZone("")
 	w.query.Parse(w.msg, false)
-	if reply := w.Resolve(ctx, w.out[:0], &w.query); reply != nil {
+	reply := w.by.resolve(ctx, w.out[:0], &w.query)
+	w.leave() // before the client can ask again
+	if reply != nil {
 		w.socket.conn.WriteMsgUDPAddrPort(reply, w.oob, w.client)
 		w.out = reply
 	}

@@ -66,7 +66,7 @@ func TestWaiters(t *testing.T) {
 				for i, client := range clients {
 					checkReply(t, next(t, client), queries[i], 0)
 				}
-				eventually(t, "the places to be given back", func() bool { return len(s.slots) == 0 })
+				eventually(t, "the places to be given back", func() bool { return s.waiting.Load() == 0 })
 				eventually(t, "all but a few waiters to end", func() bool { return waiters() == maxIdle })
 			}
 			if st := s.Stats(); st.UDPQueries != 3*crowd || st.Dropped != 0 {
@@ -104,9 +104,9 @@ func TestWaitersDrain(t *testing.T) {
 func TestWaitersRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := wired(Options{})
-		s.defaults()
 		resolved := 0
 		s.Resolve = func(context.Context, []byte, *wire.Query) []byte { resolved++; return nil }
+		s.begin()
 		d := &slot{query: query(1, miss), client: netip.MustParseAddrPort("127.0.0.1:53")}
 		var waiting sync.WaitGroup
 		ask := func() {
@@ -114,14 +114,14 @@ func TestWaitersRest(t *testing.T) {
 			if !s.enter() {
 				t.Fatal("no place")
 			}
-			s.resolve(t.Context(), nil, &waiting, d)
+			s.resolve(t.Context(), s.settings.Load(), nil, &waiting, d)
 		}
 		for i, pause := range []time.Duration{0, time.Second, idleLife - 1, idleLife, idleLife, idleLife + 1, time.Hour} {
 			time.Sleep(pause)
 			ask()
 			waiting.Wait()
-			if resolved != i+1 || len(s.slots) != 0 {
-				t.Errorf("%d of %d resolved, %d places taken", resolved, i+1, len(s.slots))
+			if resolved != i+1 || s.waiting.Load() != 0 {
+				t.Errorf("%d of %d resolved, %d places taken", resolved, i+1, s.waiting.Load())
 			}
 			synctest.Wait()
 			if n := waiters(); n != 1 {

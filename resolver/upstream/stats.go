@@ -13,4 +13,5 @@ type Stats struct {
 	Down        bool    `json:"down"`        // silent or unreachable of late: asked last
 	Trusted     bool    `json:"trusted"`     // its AD bit can be believed: loopback or encrypted
 	LastError   string  `json:"last_error,omitempty"`
+	Times       Times   `json:"-"` // of the round trips that brought a response; those of repeats are one
 }

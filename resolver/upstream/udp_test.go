@@ -21,7 +21,7 @@ func TestUDP(t *testing.T) {
 		if st.RTTms <= 0 || u.RTT() <= 0 {
 			t.Errorf("%s: no round trip was measured: %+v", host, st)
 		}
-		st.RTTms = 0
+		st.RTTms, st.Times = 0, Times{}
 		if want := (Stats{Address: "udp://" + at.String(), Queries: 1, Trusted: true}); st != want {
 			t.Errorf("%s: %+v, want %+v", host, st, want)
 		}

@@ -44,6 +44,7 @@ type counters struct {
 
 	validates atomic.Bool
 	rtt       atomic.Int64 // smoothed round trip, ns; 0 before the first
+	times     Histogram    // of round trips
 
 	mu        sync.Mutex
 	lastError string // guarded by mu; empty after a response
@@ -178,8 +179,9 @@ func (u *Upstream) answered(m *dns.Msg, rtt time.Duration) {
 	u.setError("")
 }
 
-// timed takes a round trip into the smoothed one.
+// timed takes a round trip into the smoothed one, and counts it.
 func (u *Upstream) timed(rtt time.Duration) {
+	u.times.Observe(rtt)
 	if old := u.rtt.Load(); old == 0 {
 		u.rtt.Store(int64(rtt))
 	} else {
@@ -223,6 +225,6 @@ func (u *Upstream) Stats() Stats {
 	return Stats{
 		Address: u.address, Queries: u.queries.Load(), Failures: u.failures.Load(), Mismatched: u.mismatched.Load(),
 		TCP: u.overTCP.Load(), RTTms: float64(u.RTT().Microseconds()) / 1000, Validates: u.validates.Load(), LastError: last,
-		Trusted: u.Trusted(), Connections: u.connections.Load(),
+		Trusted: u.Trusted(), Connections: u.connections.Load(), Times: u.times.Times(),
 	}
 }

@@ -1,0 +1,99 @@
+package server
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mxglue/mxglue/cache/wire"
+)
+
+// Who may ask, how much may wait and who answers change under an open socket and an open connection.
+func TestReconfigure(t *testing.T) {
+	s := wired(Options{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, TCPConnections: 2, MaxWaiting: 1})
+	at, _ := start(t, s)
+	udp, tcp := dialUDP(t, at), dialTCP(t, "", at)
+	stranger, err := net.DialUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 9)}, net.UDPAddrFromAddrPort(at))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Close()
+	stranger.SetDeadline(time.Now().Add(patience))
+	q := query(1, miss)
+	checkReply(t, ask(t, stranger, q), q, wire.RcodeRefused)
+	checkReply(t, ask(t, udp, q), q, 0)
+
+	s.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.9/32")}
+	checkReply(t, ask(t, udp, q), q, 0) // not before it is told
+	s.Resolve = func(_ context.Context, dst []byte, q *wire.Query) []byte {
+		return wire.AppendError(dst, q, wire.RcodeServFail)
+	}
+	s.TCPConnections = 1
+	s.Reconfigure()
+	checkReply(t, ask(t, stranger, q), q, wire.RcodeServFail)
+	checkReply(t, ask(t, udp, q), q, wire.RcodeRefused)
+	send(t, tcp, framed(q)) // the connection is open still, but not for this client
+	checkReply(t, nextTCP(t, tcp), q, wire.RcodeRefused)
+
+	s.Allow, s.Resolve = nil, nil // the default, which is loopback
+	s.Answer = func(dst []byte, q *wire.Query, _ time.Time) []byte { return wire.AppendError(dst, q, wire.RcodeNotImp) }
+	s.Reconfigure()
+	checkReply(t, ask(t, udp, q), q, wire.RcodeNotImp)
+}
+
+// A query meets old settings or new ones, and never some of either: here the client that is allowed and the answer.
+func TestReconfigureWhole(t *testing.T) {
+	one, other := netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("127.0.0.9/32")
+	answers := func(rcode int) func([]byte, *wire.Query, time.Time) []byte {
+		return func(dst []byte, q *wire.Query, _ time.Time) []byte { return wire.AppendError(dst, q, rcode) }
+	}
+	s := wired(Options{Allow: []netip.Prefix{one}})
+	s.Answer = answers(1)
+	at, _ := start(t, s)
+	var clients sync.WaitGroup
+	for i, from := range []string{"127.0.0.1", "127.0.0.9"} {
+		clients.Go(func() {
+			conn, err := net.DialUDP("udp", &net.UDPAddr{IP: net.ParseIP(from)}, net.UDPAddrFromAddrPort(at))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			conn.SetDeadline(time.Now().Add(patience))
+			buf := make([]byte, 512)
+			for id := range uint16(3000) {
+				conn.Write(query(id, hit))
+				n, err := conn.Read(buf)
+				if err != nil || n < wire.HeaderLen || wire.ID(buf) != id {
+					t.Errorf("%s: query %d: %d octets, error %v", from, id, n, err)
+					return
+				}
+				if rcode := int(wire.Flags(buf) & 0xf); rcode != i+1 && rcode != wire.RcodeRefused {
+					t.Errorf("%s: RCODE %d, which is for the other client", from, rcode)
+					return
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		clients.Wait()
+		close(done)
+	}()
+	for i := 0; ; i++ {
+		select {
+		case <-done:
+			return
+		default:
+		}
+		if i%2 == 0 {
+			s.Allow, s.Answer = []netip.Prefix{other}, answers(2)
+		} else {
+			s.Allow, s.Answer = []netip.Prefix{one}, answers(1)
+		}
+		s.Reconfigure()
+	}
+}
