@@ -29,6 +29,12 @@ func announce(out io.Writer, config Config, listen []netip.AddrPort) {
 		bundle = "off"
 	}
 	line("bundle", "%s", bundle)
+	if m := config.Monitor; m.on() {
+		line("monitor", "domains: %d, busiest: %d; every %s; history in %s", len(m.Domains), m.Busiest, short(m.Interval), m.Store)
+	}
+	if q := config.QueryLog; q.Output != "" {
+		line("query log", "%s (%s; share of the queries: %v)", q.Output, q.Format, q.Sample)
+	}
 	if config.Status.Listen.IsValid() {
 		line("status", "http://%s/", config.Status.Listen)
 	}

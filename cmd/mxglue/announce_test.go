@@ -51,6 +51,23 @@ resolver:
 	}
 }
 
+// What connects to others, and what writes down who writes to whom, is told where it is on.
+func TestAnnounceSaysWhatWatches(t *testing.T) {
+	const config = "resolver: {upstreams: 192.0.2.1}\n"
+	text := announced(t, config+"monitor: {domains: [a.example, b.example], busiest: 5}\nquerylog: {output: /var/lib/mxglue/queries, sample: 0.1}\n", false)
+	for _, want := range []string{
+		"  monitor         domains: 2, busiest: 5; every 15m; history in /var/lib/mxglue/monitor.db\n",
+		"  query log       /var/lib/mxglue/queries (json; share of the queries: 0.1)\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+	if text := announced(t, config, false); strings.Contains(text, "monitor") || strings.Contains(text, "query log") {
+		t.Errorf("as it comes there is neither monitor nor query log:\n%s", text)
+	}
+}
+
 func TestAnnounceIsOneScreen(t *testing.T) {
 	config := "resolver:\n  upstreams: 192.0.2.1\n  routes:\n"
 	for i := range 50 {

@@ -2,96 +2,160 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"fmt"
 	"io"
+	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/mxglue/mxglue/resolver"
 	"github.com/mxglue/mxglue/smtpprobe"
 )
 
 // The exit codes of check, as Nagios plugins have them.
 const (
-	exitAllSay220  = 0
-	exitSomeSay220 = 1 // warning
-	exitNoneSays   = 2 // critical
-	exitUnknown    = 3 // our own DNS, network, or command line
+	exitAllWell  = 0
+	exitWarning  = 1
+	exitCritical = 2
+	exitUnknown  = 3 // our own DNS, network, or command line
 )
 
 // checkCommand is "mxglue check": the MX tester.
 func checkCommand() *cobra.Command {
-	var asJSON, first bool
+	var f checkOptions
 	cmd := &cobra.Command{
 		Use:   "check DOMAIN...",
-		Short: "Tell which MX hosts of a domain greet with 220",
-		Long: "Connect to the MX hosts of each DOMAIN (also user@domain, also with umlauts) in the order a mail server\n" +
-			"would, read the greeting, say EHLO and QUIT, and tell who takes the mail now.\n\n" +
-			"Exit code: 0 every MX host says 220; 1 some do, or not on every address; 2 none does; 3 unknown, because\n" +
-			"our own DNS, network or command line failed. Of several domains the worst: 0, then 1, 3, 2.",
-		Example: "  mxglue check example.com\n  mxglue check --json user@example.com | jq .takes_mail",
-		Args:    arguments(cobra.MinimumNArgs(1)),
-		RunE: func(cmd *cobra.Command, domains []string) error {
-			config, err := loadConfig(cmd.Flags())
-			if err != nil {
-				return err
-			}
-			prober, questions, err := newProber(config)
-			if err != nil {
-				return err
-			}
-			defer questions.Close()
-			prober.First = first
-			write := writeReport
-			if asJSON {
-				write = writeJSON
-			}
-			if code := checkAll(cmd.Context(), prober, domains, func(r smtpprobe.Report) { write(cmd.OutOrStdout(), r) }); code != exitAllSay220 {
-				return exitError{code: code}
-			}
-			return nil
-		},
+		Short: "Tell what the MX hosts of a domain do to mail",
+		Long: "Connect to the MX hosts of each DOMAIN in the order a mail server would, look at greeting, STARTTLS and\n" +
+			"certificate, at DANE and MTA-STS, and tell what a plain, a DANE and an MTA-STS sender would do now. DOMAIN is also\n" +
+			"user@domain, host:port or an address literal as '[192.0.2.1]', and may have umlauts.\n\n" +
+			"Exit code: 0 all is well; 1 an MX host fails, or a certificate ends soon; 2 no MX host takes mail, or DANE or\n" +
+			"MTA-STS senders defer; 3 unknown, because our own DNS, network or command line failed. Of several domains the\n" +
+			"worst: 0, then 1, 3, 2.",
+		Example: "  mxglue check example.com\n" +
+			"  mxglue check --json user@example.com | jq .senders\n" +
+			"  mxglue check --format nagios -w 5 -c 10 example.com\n" +
+			"  mxglue check --file domains.txt --format csv > mx.csv\n" +
+			"  mxglue check --file domains.txt --format csv --resume mx.csv >> mx.csv    # after Ctrl-C",
+		Args: arguments(func(cmd *cobra.Command, domains []string) error { return f.tell(cmd, f.check(cmd.Flags(), domains)) }),
+		RunE: func(cmd *cobra.Command, domains []string) error { return f.tell(cmd, f.run(cmd, domains)) },
 	}
 	checkFlags(cmd)
-	cmd.Flags().BoolVar(&first, "first", false, "stop at the first 220 of each domain")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line for each domain")
+	f.register(cmd.Flags())
 	return cmd
 }
 
-// newProber wires the tester to a resolver of its own, with the daemon's configuration, which is to be closed.
-func newProber(config Config) (*smtpprobe.Prober, *resolver.Resolver, error) {
-	if err := config.findUpstreams(nil); err != nil { // the daemon of this host may well be one
-		return nil, nil, err
+// tell has Nagios, which reads standard output only, see why there is no result.
+func (f *checkOptions) tell(cmd *cobra.Command, err error) error {
+	if err != nil && err.Error() != "" && f.format == "nagios" {
+		fmt.Fprintf(cmd.OutOrStdout(), "MX UNKNOWN - %s\n", nagiosClean(err.Error()))
 	}
-	_, questions, err := newResolver(config, newLogger(config))
-	if err != nil {
-		return nil, nil, err
-	}
-	p := &smtpprobe.Prober{Exchange: questions.Exchange, Options: smtpprobe.Options{
-		Helo: config.SMTPProbe.HELO, Port: config.SMTPProbe.Port, AllowPrivate: config.SMTPProbe.AllowPrivate,
-	}}
-	p.Timeouts.Address = config.SMTPProbe.Timeout
-	return p, questions, nil
+	return err
 }
 
-// checkAll probes the domains one after the other and returns the worst exit code.
-func checkAll(ctx context.Context, p *smtpprobe.Prober, domains []string, show func(smtpprobe.Report)) int {
-	worst := exitAllSay220
+// run is the command.
+func (f *checkOptions) run(cmd *cobra.Command, domains []string) error {
+	config, err := loadConfig(cmd.Flags())
+	if err != nil {
+		return err
+	}
+	prober, err := openProber(config)
+	if err != nil {
+		return err
+	}
+	defer prober.questions.Close()
+	ctx, cancel := f.within(cmd.Context())
+	defer cancel()
+	if err := f.apply(prober, cmd.Flags()); err != nil {
+		return err
+	}
+	var code int
+	if f.file != "" {
+		code, err = f.checkMany(ctx, cmd, prober)
+	} else {
+		code, err = f.checkEach(ctx, prober, domains, cmd.OutOrStdout())
+	}
+	if err == nil && code != exitAllWell {
+		err = exitError{code: code}
+	}
+	return err
+}
+
+// outcome is a report and how long it took to come.
+type outcome struct {
+	smtpprobe.Report
+	took time.Duration
+}
+
+// A writer prints outcomes in one format. Each is printed in one piece, so that a process that is killed leaves whole
+// ones. end prints what has to stand after the last.
+type writer interface {
+	write(outcome) error
+	end() error
+}
+
+// checkEach probes the domains one after the other and returns the worst exit code.
+func (f *checkOptions) checkEach(ctx context.Context, p *prober, domains []string, out io.Writer) (int, error) {
+	w, worst := f.writer(out), exitAllWell
 	for _, d := range domains {
-		r := p.Probe(ctx, d)
-		show(r)
-		if severity(r.ExitCode()) > severity(worst) {
-			worst = r.ExitCode()
+		began := time.Now()
+		r := p.probe(ctx, d, p.Options)
+		if smtpprobe.BlockedHere([]smtpprobe.Report{r}) && !p.PortBlocked { // the same results, seen in that light
+			opt := p.Options
+			opt.PortBlocked = true
+			r = p.probe(ctx, d, opt)
+		}
+		o := outcome{r, time.Since(began)}
+		worst = worse(worst, f.exitCode(o))
+		if err := w.write(o); err != nil {
+			return worst, err
 		}
 	}
-	return worst
+	return worst, w.end()
 }
 
-// severity orders exit codes: a domain that certainly gets no mail is worse than one we could not look at.
-func severity(code int) int {
-	return [...]int{exitAllSay220: 0, exitSomeSay220: 1, exitUnknown: 2, exitNoneSays: 3}[code]
+// openProber builds the tester of one command, on a resolver of its own with the daemon's configuration, which is to be
+// closed.
+func openProber(config Config) (*prober, error) {
+	if err := config.findUpstreams(nil); err != nil { // the daemon of this host may well be one
+		return nil, err
+	}
+	_, questions, err := newResolver(config, newLogger(os.Stderr, config.Log.Level))
+	if err != nil {
+		return nil, err
+	}
+	return newProber(config, questions), nil
 }
 
-func writeJSON(w io.Writer, r smtpprobe.Report) {
-	json.NewEncoder(w).Encode(r) // a Report always encodes; a closed pipe has nobody to tell
+// worse returns the worse of two exit codes: a domain that certainly gets no mail is worse than one we could not look at.
+func worse(a, b int) int {
+	severity := [...]int{exitAllWell: 0, exitWarning: 1, exitUnknown: 2, exitCritical: 3}
+	if severity[a] > severity[b] {
+		return a
+	}
+	return b
+}
+
+// exitCode is the report's, or worse where --warning and --critical say so.
+func (f *checkOptions) exitCode(o outcome) int {
+	if f.format == "nagios" {
+		code, _ := f.thresholds.judge(o)
+		return code
+	}
+	return o.ExitCode()
+}
+
+// writer is that of --format.
+func (f *checkOptions) writer(out io.Writer) writer {
+	switch f.format {
+	case "json":
+		return jsonWriter{out}
+	case "nagios":
+		return nagiosWriter{out, f.thresholds}
+	case "junit":
+		return &junitWriter{out: out}
+	case "csv":
+		return &csvWriter{out: out}
+	}
+	return textWriter{out: out, paint: paints(out), brief: f.file != ""}
 }

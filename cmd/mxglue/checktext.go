@@ -5,94 +5,173 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
+	"time"
 
 	"github.com/mxglue/mxglue/smtpprobe"
 )
 
-// Widths in characters: what a table of addresses and times leaves of a terminal.
+// Widths in characters: what a greeting and the EHLO keywords get of a line.
 const (
-	greetingWidth   = 48
-	extensionsWidth = 200
+	greetingWidth   = 60
+	extensionsWidth = 160
 )
 
-// writeReport prints a probe for a person: the verdict, a table in order of preference, what is odd, and in
-// the last line who takes the mail now. Everything that came from outside is escaped.
-func writeReport(w io.Writer, r smtpprobe.Report) {
+// textWriter prints a probe for a person: the verdict, a matrix of addresses and stages, what the servers said, the
+// findings, the worst first, and in the last line who takes the mail now. Everything that came from outside is escaped.
+type textWriter struct {
+	out   io.Writer
+	paint painter
+	brief bool // the first line only: for lists
+}
+
+func (w textWriter) write(o outcome) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s. %s\n", smtpprobe.Escape(r.Domain), strings.ToUpper(string(r.Status)), smtpprobe.Escape(r.Reason))
-	if len(r.MX) > 0 {
-		b.WriteByte('\n')
-		writeTable(&b, r.MX)
-		b.WriteByte('\n')
+	r := o.Report
+	fmt.Fprintf(&b, "%s: %s. %s\n", smtpprobe.Escape(r.Domain), w.status(r.Status), smtpprobe.Escape(r.Reason))
+	if !w.brief {
+		if len(r.MX) > 0 {
+			b.WriteString(w.paint.in(dim, rrset(r)) + "\n")
+			w.writeMatrix(&b, r)
+			b.WriteByte('\n')
+		}
+		for _, line := range words(r) {
+			fmt.Fprintln(&b, smtpprobe.Escape(line))
+		}
+		w.writeFindings(&b, r.Findings)
+		for _, line := range remarks(r) {
+			fmt.Fprintln(&b, smtpprobe.Escape(line))
+		}
+		fmt.Fprintf(&b, "%s: %s%s\n", w.status(r.Status), smtpprobe.Escape(whoTakesMail(r)), warned(r))
 	}
-	for _, line := range remarks(r) {
-		fmt.Fprintf(&b, "%s\n", smtpprobe.Escape(line))
-	}
-	fmt.Fprintf(&b, "%s\n", smtpprobe.Escape(whoTakesMail(r)))
-	io.WriteString(w, b.String()) // a closed pipe has nobody to tell
+	_, err := io.WriteString(w.out, b.String())
+	return err
 }
 
-// writeTable prints a row for each attempt, and one for each exchanger without any.
-func writeTable(w io.Writer, exchangers []smtpprobe.Exchanger) {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "PREF\tEXCHANGER\tADDRESS\tSOURCE\tVERDICT\tCODE\tGREETING\tCONNECT MS\tGREETING MS")
-	for _, e := range exchangers {
-		if len(e.Attempts) == 0 {
-			fmt.Fprintf(table, "%4d\t%s\t-\t-\t%s\t-\t%s\t-\t-\n", e.Preference, smtpprobe.Escape(e.Name), e.Verdict, aside(e.Detail))
+func (w textWriter) end() error { return nil }
+
+// status is one of the four words.
+func (w textWriter) status(s smtpprobe.Status) string {
+	return w.paint.in(severityColour[smtpprobe.Severity(s)], strings.ToUpper(string(s)))
+}
+
+// rrset is where the MX answer came from; nothing where there was no MX question.
+func rrset(r smtpprobe.Report) string {
+	if r.Source == "" {
+		return ""
+	}
+	signed := "not signed"
+	if r.AD {
+		signed = "signed (AD)"
+	}
+	return fmt.Sprintf("MX answer from %s, %d s left, %s.\n", smtpprobe.Escape(r.Source), r.TTL, signed)
+}
+
+// writeFindings prints what was found, the worst first.
+func (w textWriter) writeFindings(out io.Writer, findings []smtpprobe.Finding) {
+	for _, f := range folded(worstFirst(findings)) {
+		text, rule := f.Text, ""
+		if len(f.also) > 0 {
+			text += " Also: " + strings.Join(f.also, ", ") + "."
 		}
+		if f.Rule != "" {
+			rule = " [" + smtpprobe.Escape(f.Rule) + "]"
+		}
+		word := fmt.Sprintf("%-8s", strings.ToUpper(string(f.Severity)))
+		fmt.Fprintf(out, "%s  %s%s\n", w.paint.in(severityColour[f.Severity], word), smtpprobe.Escape(text), w.paint.in(dim, rule))
+	}
+}
+
+// foldedFinding is a finding, and what else it holds for.
+type foldedFinding struct {
+	smtpprobe.Finding
+	also []string
+}
+
+// folded leaves out what is as it should be, and makes one of what holds for several and is no warning.
+func folded(findings []smtpprobe.Finding) (lines []foldedFinding) {
+	at := make(map[string]int)
+	for _, f := range findings {
+		if f.Severity == smtpprobe.SeverityOK {
+			continue
+		}
+		kind := string(f.Severity) + f.Code + f.Rule
+		if i, known := at[kind]; known && (f.Severity == smtpprobe.SeverityInfo || f.Severity == smtpprobe.SeverityUnknown) {
+			lines[i].also = append(lines[i].also, f.About)
+			continue
+		}
+		at[kind] = len(lines)
+		lines = append(lines, foldedFinding{Finding: f})
+	}
+	return lines
+}
+
+// words are what the servers said: greeting, keywords, certificate, and the dialogue if it was kept.
+func words(r smtpprobe.Report) (lines []string) {
+	for _, e := range r.MX {
 		for _, a := range e.Attempts {
-			fmt.Fprintf(table, "%4d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.Preference, smtpprobe.Escape(e.Name), a.Address,
-				orDash(smtpprobe.Escape(a.Source)), a.Verdict, code(a.Code), greetingCell(e, a), elapsed(a.MS.Connect), elapsed(a.MS.Greeting))
+			name := e.Name
+			if len(e.Attempts) > 1 {
+				name += " (" + a.Address.String() + ")"
+			}
+			switch {
+			case a.Shared == e.Name:
+				lines = append(lines, fmt.Sprintf("%s was visited %.0f s ago: this is what it did then.", name, a.Age))
+			case a.Shared != "":
+				lines = append(lines, name+" is the same server as "+a.Shared+".")
+			case a.Greeting != "":
+				lines = append(lines, name+" says: "+shorten(strings.ReplaceAll(a.Greeting, "\n", " / "), greetingWidth))
+			case a.Detail != "" && a.Verdict != smtpprobe.Refused && a.Verdict != smtpprobe.Skipped: // of which the matrix says all
+				lines = append(lines, name+": "+a.Detail+".")
+			}
+			if len(a.Extensions) > 0 && a.Shared == "" {
+				lines = append(lines, "  offers "+shorten(strings.Join(a.Extensions, ", "), extensionsWidth))
+			}
+			if t := a.TLS; t != nil && len(t.Chain) > 0 && a.Shared == "" {
+				lines = append(lines, fmt.Sprintf("  %s %s %s; certificate %s, until %s", t.Version, t.Cipher, t.KeyExchange, t.Chain[0].Subject, t.NotAfter.Format(time.DateOnly)),
+					"  TLSA for its key: "+t.SPKI)
+			}
+			for _, said := range a.Transcript {
+				lines = append(lines, "  "+said)
+			}
 		}
 	}
-	table.Flush()
+	return lines
 }
 
-// greetingCell is the greeting on one line, or in parentheses what there is to say instead.
-func greetingCell(e smtpprobe.Exchanger, a smtpprobe.Attempt) string {
-	switch {
-	case a.Shared == e.Name:
-		return aside("visited less than a minute ago")
-	case a.Shared != "":
-		return aside("same server as " + a.Shared)
-	case a.Greeting == "" && a.Code != 0 && a.Detail == "":
-		return aside("no text")
-	case a.Greeting == "" || a.Verdict == smtpprobe.BadGreeting:
-		return aside(a.Detail)
+// remarks are the lines between the findings and the last line.
+func remarks(r smtpprobe.Report) (lines []string) {
+	for _, d := range r.Differences {
+		lines = append(lines, fmt.Sprintf("The cache has %s %s: %s; asked now it is %s.", d.Name, d.Type, orNothing(d.Cached), orNothing(d.Fresh)))
 	}
-	return shorten(smtpprobe.Escape(strings.ReplaceAll(a.Greeting, "\n", " / ")), greetingWidth)
+	names, private, special, self := []string{}, false, false, false
+	for _, e := range r.MX {
+		names = append(names, e.Name)
+		for _, a := range e.Attempts {
+			blocked, liftable := a.Verdict == smtpprobe.BlockedAddress, smtpprobe.PrivateAddress(a.Address)
+			private, special = private || blocked && liftable, special || blocked && !liftable
+		}
+	}
+	self = slices.ContainsFunc(r.Findings, func(f smtpprobe.Finding) bool { return f.Code == "mx_self" })
+	if !slices.Equal(names, r.Order) {
+		lines = append(lines, "Tried in the order "+strings.Join(r.Order, ", ")+": equal preferences are shuffled.")
+	}
+	if private {
+		lines = append(lines, "--allow-private connects to loopback and private addresses too.")
+	}
+	if special {
+		lines = append(lines, "smtpprobe.allow in config.yaml names special addresses to connect to all the same.")
+	}
+	if self && slices.ContainsFunc(r.MX, func(e smtpprobe.Exchanger) bool { return e.Verdict == smtpprobe.Skipped }) {
+		lines = append(lines, "--include-self probes this host, too.")
+	}
+	return lines
 }
 
-// aside puts a text in parentheses.
-func aside(text string) string {
-	if text == "" {
-		return "-"
+func orNothing(data []string) string {
+	if len(data) == 0 {
+		return "nothing"
 	}
-	return "(" + shorten(smtpprobe.Escape(text), greetingWidth) + ")"
-}
-
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
-}
-
-// code is the three digits of a reply, or a dash where none came.
-func code(c int) string {
-	if c == 0 {
-		return "-"
-	}
-	return fmt.Sprintf("%03d", c)
-}
-
-// elapsed is a duration in milliseconds; 0 stands for a phase that was not reached.
-func elapsed(ms float64) string {
-	if ms == 0 {
-		return "-"
-	}
-	return fmt.Sprintf("%.1f", ms)
+	return strings.Join(data, ", ")
 }
 
 // shorten cuts a text to a number of characters, the mark of the cut included.
@@ -101,64 +180,4 @@ func shorten(s string, width int) string {
 		return string(r[:width-1]) + "…"
 	}
 	return s
-}
-
-// remarks are the lines between the table and the last line.
-func remarks(r smtpprobe.Report) []string {
-	var lines []string
-	blocked := false
-	names := make([]string, 0, len(r.MX))
-	for _, e := range r.MX {
-		names = append(names, e.Name)
-		offered := false
-		for _, a := range e.Attempts {
-			blocked = blocked || a.Verdict == smtpprobe.BlockedAddress
-			if len(a.Extensions) > 0 && a.Shared == "" && !offered {
-				offered = true
-				lines = append(lines, e.Name+" offers "+shorten(strings.Join(a.Extensions, ", "), extensionsWidth)+".")
-			}
-		}
-	}
-	if !slices.Equal(names, r.Order) {
-		lines = append(lines, "Tried in the order "+strings.Join(r.Order, ", ")+": equal preferences are shuffled.")
-	}
-	for _, warning := range r.Warnings {
-		lines = append(lines, "Warning: "+warning)
-	}
-	if blocked {
-		lines = append(lines, "Note: --allow-private connects to loopback and private addresses too.")
-	}
-	return lines
-}
-
-// whoTakesMail is the last line: who takes the mail now, or what a sender would do with it.
-func whoTakesMail(r smtpprobe.Report) string {
-	if r.TakesMail != nil {
-		line := *r.TakesMail + " takes the mail now"
-		switch before := slices.Index(r.Order, *r.TakesMail); {
-		case r.Status == smtpprobe.StatusCritical:
-			line += ", from senders that ignore the null MX beside it"
-		case before > 0:
-			line += ", after " + strings.Join(r.Order[:before], ", ") + " did not"
-		}
-		return line + "."
-	}
-	switch r.Verdict {
-	case smtpprobe.NullMX, smtpprobe.NXDomain, smtpprobe.NoAddress: // RFC 7505 4.2, RFC 5321 5.1: reported as an error
-		return "Nobody takes mail for " + r.Domain + ": a sender returns it at once."
-	case smtpprobe.DNSFail:
-		return "Nobody knows who takes mail for " + r.Domain + ": a sender that fares the same keeps it and tries again."
-	case smtpprobe.Critical:
-		if notTried(r) {
-			return "Nobody is known to take mail for " + r.Domain + ": its addresses were not connected to."
-		}
-		// RFC 5321 4.5.4.1: retries go on for 4 to 5 days at least
-		return "Nobody takes mail for " + r.Domain + " now: a sender keeps it and tries again, for some days."
-	}
-	return "Unknown who takes mail for " + r.Domain + " now: it could not be found out from here."
-}
-
-// notTried says whether every address was refused by us.
-func notTried(r smtpprobe.Report) bool {
-	return len(r.MX) > 0 && !slices.ContainsFunc(r.MX, func(e smtpprobe.Exchanger) bool { return e.Verdict != smtpprobe.BlockedAddress })
 }

@@ -50,11 +50,16 @@ type Config struct {
 	}
 	SMTPProbe struct {
 		Port         uint16
-		HELO         string // "": the name of this host
-		AllowPrivate bool
-		Timeout      time.Duration // for one address, from connect to QUIT
+		HELO         string         // "": the name of this host
+		AllowPrivate bool           // loopback, RFC 1918, RFC 4193
+		Allow        []netip.Prefix // special-use addresses to connect to all the same
+		Timeout      time.Duration  // for one address, from connect to QUIT
+		Modules      map[string]Module
+		ProbeTargets []string // A-labels; empty: all
 	}
-	Status struct {
+	Monitor  Monitor
+	QueryLog QueryLog
+	Status   struct {
 		Listen netip.AddrPort // the zero AddrPort: off
 		Token  string         // "": flush and dump are for loopback clients alone
 	}
@@ -67,12 +72,12 @@ type Config struct {
 type setting struct {
 	key string
 	def any // the default, as config.yaml would say it
-	set setter
+	setter
 }
 
 // settings is the table of all keys. Each setting writes into c.
 func (c *Config) settings() []setting {
-	server, cache, resolver, probe := &c.Server, &c.Cache, &c.Resolver, &c.SMTPProbe
+	server, cache, resolver, probe, watch := &c.Server, &c.Cache, &c.Resolver, &c.SMTPProbe, &c.Monitor
 	loopback := []string{"127.0.0.0/8", "::1/128"}
 	return []setting{
 		{"server.listen", []string{"127.0.0.1:5300"}, list(&server.Listen, listenAddress(), 1)},
@@ -96,7 +101,7 @@ func (c *Config) settings() []setting {
 		{"resolver.upstreams", []string{}, list(&resolver.Upstreams, upstreamAddress(), 0)},
 		{"resolver.policy", "order", one(&resolver.Policy, policy())},
 		{"resolver.routes", []any{}, routes(&resolver.Routes)},
-		{"resolver.records", []string{}, records(&resolver.Records)},
+		{"resolver.records", []any{}, records(&resolver.Records)},
 		{"resolver.hosts", false, one(&resolver.Hosts, boolean())},
 		{"resolver.dnssec", "strip", one(&resolver.DNSSEC, word("strip", "trust"))},
 		{"resolver.rebind_protection", false, one(&resolver.RebindProtection, boolean())},
@@ -111,7 +116,21 @@ func (c *Config) settings() []setting {
 		{"smtpprobe.port", 25, one(&probe.Port, number[uint16](1, 65535))},
 		{"smtpprobe.helo", "", one(&probe.HELO, heloName())},
 		{"smtpprobe.allow_private", false, one(&probe.AllowPrivate, boolean())},
+		{"smtpprobe.allow", []string{}, list(&probe.Allow, network(), 0)},
 		{"smtpprobe.timeout", "90s", one(&probe.Timeout, duration(time.Second, time.Hour))},
+		{"smtpprobe.modules", map[string]any{}, modules(&probe.Modules)},
+		{"smtpprobe.probe_targets", []string{}, list(&probe.ProbeTargets, mailDomain(), 0)},
+
+		{"monitor.domains", []string{}, list(&watch.Domains, mailDomain(), 0)},
+		{"monitor.busiest", 0, one(&watch.Busiest, number(0, maxMonitored))},
+		{"monitor.interval", "15m", one(&watch.Interval, duration(time.Second, 24*time.Hour))},
+		{"monitor.deep", 6, one(&watch.Deep, number(1, 1000))},
+		{"monitor.own_mx", false, one(&watch.OwnMX, boolean())},
+		{"monitor.store", "/var/lib/mxglue/monitor.db", one(&watch.Store, fileName())},
+
+		{"querylog.output", "", one(&c.QueryLog.Output, logOutput())},
+		{"querylog.format", "json", one(&c.QueryLog.Format, word("json", "dnstap"))},
+		{"querylog.sample", 1, one(&c.QueryLog.Sample, share())},
 
 		{"status.listen", "127.0.0.1:8053", one(&c.Status.Listen, orEmpty(listenAddress()))},
 		{"status.token", "", secret(&c.Status.Token, orEmpty(token()))},

@@ -23,6 +23,7 @@ func (c *Config) conflicts(s *sources) (problems ConfigError) {
 	if c.Status.Listen.IsValid() && c.Status.Listen.Port() != 0 && slices.Contains(c.Server.Listen, c.Status.Listen) {
 		add("status.listen", `"%s" is taken by server.listen; choose another port`, c.Status.Listen)
 	}
+	c.Monitor.conflicts(add)
 	return problems
 }
 

@@ -9,7 +9,7 @@ type ConfigError []Problem
 
 // A Problem is one thing that is wrong with a configuration.
 type Problem struct {
-	Source string // a file, "environment NAME", "flag --name" or "default"
+	Source string // a file and the line in it, "environment NAME", "flag --name" or "default"
 	Key    string // a key of config.yaml; "" if the trouble is the source itself
 	Text   string // the value, what is wrong with it, and what would be right
 }

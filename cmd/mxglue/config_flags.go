@@ -29,7 +29,7 @@ func checkFlags(cmd *cobra.Command) {
 	registerFlags(cmd, "upstream", "glue", "bundle", "log-level", "port", "allow-private", "timeout")
 }
 
-// statusFlags registers the flags of mxglue stats, flush and dump that belong to the configuration. loadConfig reads them.
+// statusFlags registers the flags of mxglue stats, flush, dump and explain that belong to the configuration. loadConfig reads them.
 func statusFlags(cmd *cobra.Command) {
 	registerFlags(cmd, "status")
 }

@@ -20,9 +20,15 @@ const environmentPrefix = "MXGLUE_"
 // loadConfig reads the configuration: a flag wins over the environment, that over the file, that over the default. The
 // flags are those that serveFlags, checkFlags or statusFlags has registered. The error is a ConfigError.
 func loadConfig(flags *pflag.FlagSet) (Config, error) {
+	config, _, err := readConfig(flags)
+	return config, err
+}
+
+// readConfig is loadConfig that also tells where the values come from.
+func readConfig(flags *pflag.FlagSet) (Config, *sources, error) {
 	var config Config
 	settings := config.settings()
-	sources := sources{viper: viper.New(), flags: flags}
+	sources := &sources{viper: viper.New(), flags: flags}
 
 	problems := sources.readFile()
 	problems = append(problems, sources.unknownKeys(settings)...)
@@ -30,12 +36,12 @@ func loadConfig(flags *pflag.FlagSet) (Config, error) {
 	problems = append(problems, sources.apply(settings)...)
 	config.File = sources.file
 	if problems == nil { // of settings that are each right
-		problems = config.conflicts(&sources)
+		problems = config.conflicts(sources)
 	}
 	if problems != nil {
-		return Config{}, problems
+		return Config{}, sources, problems
 	}
-	return config, nil
+	return config, sources, nil
 }
 
 // The sources of a configuration, by rank.
@@ -43,6 +49,7 @@ type sources struct {
 	viper *viper.Viper
 	flags *pflag.FlagSet
 	file  string // "" if there is none
+	lines map[string]int
 }
 
 // readFile reads the file of --config, which must exist, or else the first of configFiles that does.
@@ -76,7 +83,12 @@ func (s *sources) readYAML(text []byte) ConfigError {
 	if err != nil {
 		return ConfigError{{Source: s.file, Text: readError(err)}}
 	}
+	var twice []string
+	s.lines, twice = keyLines(text)
 	problems := s.capitals("", keys)
+	for _, key := range twice {
+		problems = append(problems, Problem{s.at(key), oneLine(key), "stands in the file once more; delete one of the two"})
+	}
 	slices.SortFunc(problems, func(a, b Problem) int { return cmp.Compare(a.Key, b.Key) })
 	if err := s.viper.MergeConfigMap(keys); err != nil {
 		return ConfigError{{Source: s.file, Text: readError(err)}}
@@ -144,7 +156,7 @@ func (s *sources) of(key string) string {
 		return "environment " + variable
 	}
 	if s.viper.InConfig(key) {
-		return s.file
+		return s.at(key)
 	}
 	return "default"
 }

@@ -63,3 +63,14 @@ func domainName() kind[string] {
 		},
 	}
 }
+
+// mailDomain accepts a domain that mail may go to, and yields its A-labels, lower case, without a final dot.
+func mailDomain() kind[string] {
+	return kind[string]{
+		want: "a mail domain such as example.com",
+		parse: func(text string) (string, bool) {
+			domain, err := smtpprobe.ParseDomain(text)
+			return domain, err == nil && !strings.Contains(text, "@")
+		},
+	}
+}

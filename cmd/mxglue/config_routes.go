@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -35,7 +34,7 @@ func (r *Route) settings() []setting {
 
 // routes is the setter of a list of routes. A variable of the environment, which is a string, cannot hold one.
 func routes(dst *[]Route) setter {
-	return func(raw any) (wrong []string) {
+	return to(dst, func(raw any) (wrong []string) {
 		items, ok := raw.([]any)
 		if !ok {
 			return []string{show(raw) + " is not a list of routes, each with zone and upstreams; such a list can stand in config.yaml only"}
@@ -43,7 +42,7 @@ func routes(dst *[]Route) setter {
 		*dst = []Route{}
 		for i, item := range items {
 			var r Route
-			for _, text := range r.set(item) {
+			for _, text := range setKeys(item, r.settings(), "a route: it needs the keys zone and upstreams") {
 				wrong = append(wrong, fmt.Sprintf("route %d: %s", i+1, text))
 			}
 			if slices.ContainsFunc(*dst, func(other Route) bool { return other.Zone == r.Zone && r.Zone != "" }) {
@@ -52,41 +51,13 @@ func routes(dst *[]Route) setter {
 			*dst = append(*dst, r)
 		}
 		return wrong
-	}
-}
-
-// set sets a route from the map that it is in config.yaml, and returns what is wrong with it.
-func (r *Route) set(raw any) (wrong []string) {
-	keys, ok := raw.(map[string]any)
-	if !ok {
-		return []string{show(raw) + " is not a route: it needs the keys zone and upstreams"}
-	}
-	settings := r.settings()
-	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		if !slices.ContainsFunc(settings, func(k setting) bool { return k.key == key }) {
-			wrong = append(wrong, oneLine(key)+": no such key"+suggest(key, settings, func(k setting) string { return k.key }))
-		}
-	}
-	for _, k := range settings {
-		value, said := keys[k.key]
-		if !said {
-			value = k.def
-		}
-		if value == nil {
-			wrong = append(wrong, k.key+": has no value; write one")
-			continue
-		}
-		for _, text := range k.set(value) {
-			wrong = append(wrong, k.key+": "+text)
-		}
-	}
-	return wrong
+	})
 }
 
 // records is the setter of zone-file lines: a list of them, or one text, which the environment can hold as well. They
 // are told apart by their line ends: a record has blanks and may have commas.
 func records(dst *resolver.Records) setter {
-	return func(raw any) (wrong []string) {
+	return to(dst, func(raw any) (wrong []string) {
 		var lines []string
 		for _, item := range texts(raw) {
 			text, ok := item.(string)
@@ -108,7 +79,7 @@ func records(dst *resolver.Records) setter {
 			*dst, _ = resolver.ParseRecords(lines) // each has been read before
 		}
 		return wrong
-	}
+	})
 }
 
 // badRecord says on one line what is wrong with a zone-file line.
@@ -124,11 +95,8 @@ func badRecord(line string) string {
 
 // texts are the elements of a list, or the one thing that is none.
 func texts(raw any) []any {
-	switch raw := raw.(type) {
-	case []any:
-		return raw
-	case []string: // the default
-		return nil
+	if list, ok := raw.([]any); ok {
+		return list
 	}
 	return []any{raw}
 }

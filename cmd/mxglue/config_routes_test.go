@@ -29,7 +29,7 @@ resolver:
 }
 
 func TestBadRoutesSayWhichAndWhatIsWrong(t *testing.T) {
-	const f = "config.yaml: resolver.routes: "
+	const f = "config.yaml:1: resolver.routes: "
 	for text, want := range map[string]string{
 		"a.example":                f + `"a.example" is not a list of routes, each with zone and upstreams; such a list can stand in config.yaml only`,
 		"{zone: a}":                f + `"map[zone:a]" is not a list of routes, each with zone and upstreams; such a list can stand in config.yaml only`,
@@ -45,7 +45,7 @@ func TestBadRoutesSayWhichAndWhatIsWrong(t *testing.T) {
 		"[{zone: a, upstreams: 192.0.2.1, polcy: race}]":                                f + `route 1: polcy: no such key; did you mean policy?`,
 		"[{zone: a, upstreams: 192.0.2.1, password: b}]":                                f + `route 1: password: no such key; config.yaml of the distribution lists them all`,
 		"[{zone: a, upstreams: 192.0.2.1, policy: random, rebind_protection: perhaps}]": f + `route 1: policy: "random" is not one of order, fastest, race` + "\n" + f + `route 1: rebind_protection: "perhaps" is not true or false`,
-		"[{zone: a, upstreams: 192.0.2.1}, {Zone: b, zone: b, upstreams: 192.0.2.1}]":   "config.yaml: resolver.routes.Zone: keys are written in lower case",
+		"[{zone: a, upstreams: 192.0.2.1}, {Zone: b, zone: b, upstreams: 192.0.2.1}]":   "config.yaml:1: resolver.routes.Zone: keys are written in lower case",
 	} {
 		t.Run(text, func(t *testing.T) {
 			_, err := load(t, "resolver: {routes: "+text+"}")
@@ -88,10 +88,10 @@ func TestBadRecordsAreAllNamed(t *testing.T) {
 		t.Fatalf("error %v, want a ConfigError with four lines", err)
 	}
 	for i, want := range []string{
-		`config.yaml: resolver.records: "b.example. A 192.0.2.256" is no zone-file line such as "mail.example.com. 3600 IN A 192.0.2.1"`,
-		`config.yaml: resolver.records: "c.example. CNAME d.example.": an alias cannot be configured`,
-		`config.yaml: resolver.records: "5" is no zone-file line such as "mail.example.com. 3600 IN A 192.0.2.1"`,
-		`config.yaml: resolver.records: "$GENERATE 1-2 $ A 192.0.2.1" is a directive; write the records themselves`,
+		`config.yaml:1: resolver.records: "b.example. A 192.0.2.256" is no zone-file line such as "mail.example.com. 3600 IN A 192.0.2.1"`,
+		`config.yaml:1: resolver.records: "c.example. CNAME d.example.": an alias cannot be configured`,
+		`config.yaml:1: resolver.records: "5" is no zone-file line such as "mail.example.com. 3600 IN A 192.0.2.1"`,
+		`config.yaml:1: resolver.records: "$GENERATE 1-2 $ A 192.0.2.1" is a directive; write the records themselves`,
 	} {
 		if !strings.HasPrefix(bad[i].String(), want) {
 			t.Errorf("error %d is\n%v\nwant\n%s", i, bad[i], want)

@@ -12,7 +12,7 @@ import (
 func (s *sources) capitals(section string, keys map[string]any) (problems ConfigError) {
 	for key, value := range keys {
 		if key != strings.ToLower(key) {
-			problems = append(problems, Problem{s.file, oneLine(section + key), "keys are written in lower case"})
+			problems = append(problems, Problem{s.at(section + key), oneLine(section + key), "keys are written in lower case"})
 		}
 		items, _ := value.([]any) // of a list, each may be a section of keys
 		for _, inner := range append(items, value) {
@@ -54,7 +54,7 @@ func (s *sources) unknownKeys(settings []setting) (problems ConfigError) {
 			text = "no such key" + suggest(key, settings, func(k setting) string { return k.key })
 		}
 		if text != "" {
-			problems = append(problems, Problem{s.file, oneLine(key), text})
+			problems = append(problems, Problem{s.at(key), oneLine(key), text})
 		}
 	}
 	return problems

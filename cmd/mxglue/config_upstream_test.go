@@ -51,7 +51,7 @@ func TestUpstreamThatIsOurOwnListener(t *testing.T) {
 	_, err = load(t, "server: {listen: 0.0.0.0:53}", "--upstream", "tcp://127.0.0.9")
 	wantErrors(t, err, `flag --upstream: resolver.upstreams: "tcp://127.0.0.9:53" is our own listener 0.0.0.0:53 (server.listen): a loop`)
 	_, err = load(t, "resolver: {routes: [{zone: a.example, upstreams: 'tcp://127.0.0.1:5300'}]}")
-	wantErrors(t, err, `config.yaml: resolver.routes: "tcp://127.0.0.1:5300" is our own listener 127.0.0.1:5300 (server.listen): a loop`)
+	wantErrors(t, err, `config.yaml:1: resolver.routes: "tcp://127.0.0.1:5300" is our own listener 127.0.0.1:5300 (server.listen): a loop`)
 	if _, err := load(t, "", "--upstream", "127.0.0.1:53", "--upstream", "127.0.0.2:5300"); err != nil {
 		t.Errorf("another port and another loopback address: %v", err)
 	}

@@ -7,9 +7,21 @@ import (
 	"strings"
 )
 
-// A setter checks a raw value, as viper has it, and stores it where it belongs. It returns what is wrong with it,
-// one sentence per wrong value; nothing when all is well.
-type setter func(raw any) []string
+// A setter knows where the value of a key belongs.
+type setter struct {
+	// set checks a raw value, as viper has it, and stores it. It returns what is wrong with it, one sentence per wrong
+	// value; nothing when all is well.
+	set func(raw any) []string
+	get func() any      // what is stored
+	put func(value any) // stores what another's get has returned
+
+	hidden bool // what is stored is shown to nobody
+}
+
+// to is the setter of dst.
+func to[T any](dst *T, set func(raw any) []string) setter {
+	return setter{set: set, get: func() any { return *dst }, put: func(value any) { *dst = value.(T) }}
+}
 
 // A kind of value: how it is read from its text, and what a right one looks like.
 type kind[T any] struct {
@@ -19,7 +31,7 @@ type kind[T any] struct {
 
 // one is the setter of a key that has one value.
 func one[T any](dst *T, k kind[T]) setter {
-	return func(raw any) []string {
+	return to(dst, func(raw any) []string {
 		text, ok := scalar(raw)
 		if ok {
 			*dst, ok = k.parse(text)
@@ -28,28 +40,30 @@ func one[T any](dst *T, k kind[T]) setter {
 			return []string{show(raw) + " is not " + k.want}
 		}
 		return nil
-	}
+	})
 }
 
 // secret is the setter of a key whose value is shown to nobody, in no error either.
 func secret(dst *string, k kind[string]) setter {
-	return func(raw any) []string {
-		if one(dst, k)(raw) != nil {
+	s := to(dst, func(raw any) []string {
+		if one(dst, k).set(raw) != nil {
 			return []string{"the value (not shown here) is not " + k.want}
 		}
 		return nil
-	}
+	})
+	s.hidden = true
+	return s
 }
 
 // list is the setter of a key that has at least so many different values. One string holds several, separated by
 // commas or spaces: an environment variable has nothing else.
 func list[T comparable](dst *[]T, k kind[T], atLeast int) setter {
-	return func(raw any) []string {
+	return to(dst, func(raw any) []string {
 		var wrong []string
 		values := []T{}
 		for _, item := range items(raw) {
 			var value T
-			if bad := one(&value, k)(item); bad != nil {
+			if bad := one(&value, k).set(item); bad != nil {
 				wrong = append(wrong, bad...)
 			} else if slices.Contains(values, value) {
 				wrong = append(wrong, show(item)+" is listed twice")
@@ -62,7 +76,7 @@ func list[T comparable](dst *[]T, k kind[T], atLeast int) setter {
 		}
 		*dst = values
 		return wrong
-	}
+	})
 }
 
 // items are the raw values of a list.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"time"
@@ -125,7 +126,7 @@ func nameOrAll(text string) (string, error) {
 	return name, nil
 }
 
-// controls are the daemon's ends of flush and dump.
+// controls are the daemon's ends of flush and dump, and of the busiest domains.
 func controls(d *status.Daemon, answers *cache.Cache) {
 	d.Flush = func(domain string) (int, error) {
 		name, err := nameOrAll(domain)
@@ -141,4 +142,5 @@ func controls(d *status.Daemon, answers *cache.Cache) {
 		}
 		return answers.Dump(name, most, time.Now()), nil
 	}
+	d.Busiest = func(most int) []status.Busy { return busyDomains(answers.Hottest(math.MaxInt), most) }
 }

@@ -27,6 +27,7 @@ func daemonOf(c Config) daemonClient { return daemonClient{c.Status.Listen, c.St
 const (
 	daemonPatience = 20 * time.Second
 	daemonAnswer   = 64 << 20 // octets
+	maxMistakes    = 50       // lines
 )
 
 // ask sends one request and returns the body of the answer. It goes through no proxy: a proxy is not on this host. Errors
@@ -60,6 +61,12 @@ func (d daemonClient) ask(ctx context.Context, method, path string, query url.Va
 	switch response.StatusCode {
 	case http.StatusOK:
 		return text, nil
+	case http.StatusUnprocessableEntity: // of a reload: what is wrong, line by line
+		lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+		for i, line := range lines[:min(len(lines), maxMistakes)] {
+			lines[i] = smtpprobe.Escape(fmt.Sprintf("%.600s", line))
+		}
+		return nil, errors.New("the daemon on " + at.Host + " goes on as before: " + strings.Join(lines[:min(len(lines), maxMistakes)], "\n"))
 	case http.StatusBadRequest, http.StatusForbidden: // a sentence that says why
 		return nil, fmt.Errorf("the daemon on %s refuses: %s", at.Host, smtpprobe.Escape(fmt.Sprintf("%.300s", strings.TrimSpace(string(text)))))
 	}

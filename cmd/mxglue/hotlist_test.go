@@ -17,6 +17,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/mxglue/mxglue/cache"
+	"github.com/mxglue/mxglue/cache/wire"
 	"github.com/mxglue/mxglue/resolver"
 	"github.com/mxglue/mxglue/resolver/upstream"
 )
@@ -64,9 +65,17 @@ func begin(t *testing.T, file string) (l *life, end func()) {
 // ask asks for a name so many times, as a client would.
 func (l *life) ask(t *testing.T, name string, times int) {
 	t.Helper()
+	packed, err := new(dns.Msg).SetQuestion(name, dns.TypeA).Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for range times {
-		if _, _, err := l.questions.Exchange(t.Context(), new(dns.Msg).SetQuestion(name, dns.TypeA)); err != nil {
-			t.Fatal(err)
+		var q wire.Query
+		if q.Parse(packed, false) != wire.Accept {
+			t.Fatalf("%s: no query", name)
+		}
+		if l.answers.Answer(nil, &q, time.Now()) == nil && l.questions.Resolve(t.Context(), nil, &q) == nil {
+			t.Fatalf("%s: no answer", name)
 		}
 	}
 }

@@ -11,26 +11,46 @@ const module = "github.com/mxglue/mxglue/"
 
 // mayImport is who imports whom among our packages. A new arrow is a decision: it is made here, with its reason.
 var mayImport = map[string][]string{
-	"cmd/mxglue":        {"cache", "cmd/mxglue/status", "resolver", "resolver/server", "resolver/upstream", "smtpprobe"}, // wires all
-	"cmd/mxglue/status": {"cache", "resolver", "resolver/server", "resolver/upstream"},                                   // their Stats
-	"cmd/mxglue/e2e":    {},                                                                                              // sees the binary only
-	"cmd/mxglue/bench":  {},                                                                                              // sees the binary only
-	"resolver":          {"cache", "cache/wire", "resolver/upstream"},
-	"resolver/server":   {"cache/wire"}, // works on packed messages: a package that cannot unpack cannot get slow
-	"resolver/upstream": {"cache/wire"}, // the quick way stays packed
-	"cache":             {"cache/wire"},
-	"cache/wire":        {},
-	"smtpprobe":         {}, // sees DNS through its Exchange field, as a mail server sees it through a socket
+	"cmd/mxglue": {"cache", "cache/wire", "cmd/mxglue/doctor", "cmd/mxglue/querylog", "cmd/mxglue/status", "resolver", "resolver/server", "resolver/upstream", "smtpprobe", "smtpprobe/bulk",
+		"smtpprobe/dane", "smtpprobe/fakemx", "smtpprobe/monitor", "smtpprobe/sts"}, // wires all, prints reports
+	"cmd/mxglue/status": {"cache", "resolver", "resolver/server", "resolver/upstream", "smtpprobe", "smtpprobe/dane", "smtpprobe/lookup",
+		"smtpprobe/monitor", "smtpprobe/sts"}, // their Stats, reports and states
+	"cmd/mxglue/doctor":           {"resolver/upstream", "smtpprobe"}, // asks as they do; the daemon and the configuration come through its fields
+	"cmd/mxglue/querylog":         {"cache/wire"},                     // writes down packed questions and replies
+	"cmd/mxglue/e2e":              {},                                 // sees the binary only
+	"cmd/mxglue/bench":            {},                                 // sees the binary only
+	"resolver":                    {"cache", "cache/wire", "resolver/upstream"},
+	"resolver/server":             {"cache/wire"}, // works on packed messages: a package that cannot unpack cannot get slow
+	"resolver/upstream":           {"cache/wire"}, // the quick way stays packed
+	"cache":                       {"cache/wire"},
+	"cache/wire":                  {},
+	"smtpprobe":                   {"smtpprobe/dane", "smtpprobe/lookup", "smtpprobe/records", "smtpprobe/sts"}, // sees DNS through its Exchange field, as a mail server sees it through a socket
+	"smtpprobe/dane":              {"smtpprobe/lookup"},                                                         // nor do the policies see more of it
+	"smtpprobe/records":           {"smtpprobe/lookup"},
+	"smtpprobe/sts":               {"smtpprobe/lookup"},
+	"smtpprobe/lookup":            {},
+	"smtpprobe/lookup/lookuptest": {},
+	"smtpprobe/bulk":              {"smtpprobe"},                                                        // its reports
+	"smtpprobe/monitor":           {"smtpprobe", "smtpprobe/dane", "smtpprobe/lookup", "smtpprobe/sts"}, // reports, and what of them is remembered
+	"smtpprobe/fakemx":            {},                                                                   // the other end of the wire: shares no code with who tests it
 }
 
 // mayUse names the packages that alone may import a library, and why the others must not.
 var mayUse = map[string][]string{
-	"github.com/miekg/dns":         {"cache", "resolver", "resolver/upstream", "smtpprobe", "cmd/mxglue"}, // not server, not wire: the hot path stays packed
-	"github.com/spf13/viper":       {"cmd/mxglue"},                                                        // one config, one door
+	"github.com/miekg/dns": {"cache", "resolver", "resolver/upstream", "smtpprobe", "smtpprobe/dane", "smtpprobe/lookup", "smtpprobe/lookup/lookuptest",
+		"smtpprobe/records", "smtpprobe/sts", "cmd/mxglue", "cmd/mxglue/doctor", "cmd/mxglue/querylog", "cmd/mxglue/status"}, // not server, not wire: the hot path stays packed
+	"github.com/spf13/viper":       {"cmd/mxglue"}, // one config, one door
+	"go.yaml.in/yaml":              {"cmd/mxglue"}, // for what viper does not tell: on which line a key stands
 	"github.com/spf13/cobra":       {"cmd/mxglue"},
 	"github.com/spf13/pflag":       {"cmd/mxglue"},
-	"github.com/prometheus/":       {"cmd/mxglue/status"},                                                        // counters live where they count; one place renders them
-	"net/http":                     {"cmd/mxglue", "cmd/mxglue/bench", "cmd/mxglue/status", "resolver/upstream"}, // HTTP servers are cmd's alone; upstream is a client (DNS over HTTPS)
+	"github.com/schollz/":          {"cmd/mxglue"},                                                                                // what a person sees on a terminal
+	"golang.org/x/term":            {"cmd/mxglue"},                                                                                // the same
+	"github.com/dnstap/":           {"cmd/mxglue/querylog"},                                                                       // a query log's format
+	"github.com/farsightsec/":      {"cmd/mxglue/querylog"},                                                                       // the frames of it
+	"go.etcd.io/bbolt":             {"smtpprobe/monitor"},                                                                         // one file, one who writes it
+	"github.com/prometheus/":       {"cmd/mxglue/status"},                                                                         // counters live where they count; one place renders them
+	"net/http":                     {"cmd/mxglue", "cmd/mxglue/bench", "cmd/mxglue/status", "resolver/upstream", "smtpprobe/sts"}, // HTTP servers are cmd's alone; upstream and sts are clients (DNS over HTTPS, MTA-STS policies)
+	"github.com/coreos/go-systemd": {"cmd/mxglue"},                                                                                // systemd is told of the process, not of its parts
 	"github.com/hashicorp/golang-": {"cache"},
 	"unsafe":                       {"resolver/server", "resolver/upstream"}, // batch_linux.go and socket_linux.go: system calls, each with its proof
 }

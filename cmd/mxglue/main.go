@@ -44,24 +44,30 @@ func (e exitError) Error() string {
 
 func (e exitError) Unwrap() error { return e.err }
 
-// run executes the command line and returns the exit code.
-func run(ctx context.Context, args []string) int {
+// rootCommand is mxglue with all its commands.
+func rootCommand(args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "mxglue",
 		Short: "The nameserver that a mail server points at, and the tester of its MX hosts",
 		Long: "mxglue answers DNS for a mail server on this host. It asks your resolver, and when an MX answer passes it\n" +
 			"has the addresses of all its hosts at hand before the mail server asks for them one after the other.\n" +
-			"mxglue check tells which MX hosts of a domain greet with 220.",
+			"mxglue check tells what the MX hosts of a domain do to mail.",
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	root.SetArgs(args)
-	root.AddCommand(serveCommand(), checkCommand(), statsCommand(), flushCommand(), dumpCommand())
+	root.AddCommand(serveCommand(), checkCommand(), planCommand(), fakemxCommand(), statsCommand(), explainCommand(), doctorCommand(),
+		flushCommand(), dumpCommand(), configCommand(), reloadCommand(), manCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return exitError{exitConfig, fmt.Errorf("%w (see mxglue %s --help)", err, cmd.Name())}
 	})
-	cmd, err := root.ExecuteContextC(ctx)
+	return root
+}
+
+// run executes the command line and returns the exit code.
+func run(ctx context.Context, args []string) int {
+	cmd, err := rootCommand(args).ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
 	}

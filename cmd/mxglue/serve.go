@@ -8,15 +8,14 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"sync"
+	"os"
+	"os/signal"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/mxglue/mxglue/cache"
 	"github.com/mxglue/mxglue/cmd/mxglue/status"
-	"github.com/mxglue/mxglue/resolver"
 	"github.com/mxglue/mxglue/resolver/server"
 )
 
@@ -26,85 +25,122 @@ func serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Answer DNS for a mail server on this host",
 		Long: "Answer DNS over UDP and TCP on server.listen, ask resolver.upstreams or the resolvers of /etc/resolv.conf,\n" +
-			"and show on status.listen what came of it. SIGINT or SIGTERM lets queries under way finish and stops; a\n" +
-			"second one stops at once.",
+			"and show on status.listen what came of it. SIGHUP reads the configuration anew, as \"mxglue reload\" does.\n" +
+			"SIGINT or SIGTERM lets queries under way finish and stops; a second one stops at once.",
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			config, err := loadConfig(cmd.Flags())
-			if err != nil {
-				return err
-			}
-			return serve(cmd.Context(), config, cmd.OutOrStdout())
+			load := func() (Config, error) { return loadConfig(cmd.Flags()) }
+			return serve(cmd.Context(), load, cmd.OutOrStdout())
 		},
 	}
 	serveFlags(cmd)
 	return cmd
 }
 
-// serve wires the daemon and runs it until ctx ends.
-func serve(ctx context.Context, config Config, out io.Writer) error {
-	log := newLogger(config)
-	slog.SetDefault(log)
-	if err := config.findUpstreams(config.Server.Listen); err != nil {
-		return err
-	}
-	answers, questions, err := newResolver(config, log)
+// serve wires the daemon and runs it until ctx ends. load reads the configuration, now and whenever it is to be read anew.
+func serve(ctx context.Context, load func() (Config, error), out io.Writer) error {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // from the start: one that comes early ends nothing
+	defer signal.Stop(hangups)
+	config, err := load()
 	if err != nil {
 		return err
 	}
-	dns := &server.Server{
-		Options: server.Options{
-			Listen:         config.Server.Listen,
-			Allow:          config.Server.Allow,
-			MaxWaiting:     config.Server.MaxWaiting,
-			TCPConnections: config.Server.TCPConnections,
-			TCPPerClient:   config.Server.TCPPerClient,
-			Log:            log,
-		},
-		Near:    answers.Near,
-		Answer:  answers.Answer,
-		Resolve: questions.Resolve,
+	r := &running{load: load}
+	if err := r.wire(config, os.Stderr); err != nil { // standard output belongs to what the command was asked for
+		return err
 	}
-	defer questions.Close()
-	if err := dns.Listen(); err != nil {
+	slog.SetDefault(r.log)
+	defer r.questions.Close()
+	defer r.end()
+	config = r.effect.Load().config
+	if err := r.server.Listen(); err != nil {
 		return err
 	}
 	web, err := listenStatus(config.Status.Listen)
 	if err != nil {
 		return err
 	}
-	announce(out, config, dns.Options.Listen)
+	announce(out, config, r.server.Options.Listen)
 
-	var parts sync.WaitGroup
-	parts.Go(func() { questions.Watch(ctx) })
-	parts.Go(func() { keepMemory(ctx, func() int { return answers.Stats().Octets }) })
-	if hot := newHotlist(config.Cache.Hotlist, log); hot != nil {
-		parts.Go(func() { hot.run(ctx, answers, questions.Warm, log) })
+	r.parts.Go(func() { r.server.Serve(ctx) }) // first: what follows may have a long history to read
+	r.parts.Go(func() { r.questions.Watch(ctx) })
+	r.parts.Go(func() { keepMemory(ctx, func() int { return r.answers.Stats().Octets }) })
+	if hot := newHotlist(config.Cache.Hotlist, r.log); hot != nil {
+		r.parts.Go(func() { hot.run(ctx, r.answers, r.questions.Warm, r.log) })
 	}
+	r.begin(ctx)
+	r.parts.Go(func() { r.obey(ctx, hangups) })
+	r.parts.Go(func() { supervise(ctx, r.server.Options.Listen[0], r.log) })
 	if web != nil {
-		d := status.Daemon{Snapshot: snapshots(config, time.Now(), dns, answers, questions), Token: config.Status.Token}
-		controls(&d, answers)
-		handler := d.Handler()
-		parts.Go(func() {
-			if err := status.Serve(ctx, web, handler); err != nil {
-				log.Error("the status endpoint stopped; DNS goes on", "error", err)
+		r.parts.Go(func() {
+			if err := status.Serve(ctx, web, r); err != nil {
+				r.log.Error("the status endpoint stopped; DNS goes on", "error", err)
 			}
 		})
 	}
-	dns.Serve(ctx)
-	parts.Wait()
-	log.Info("stopped")
+	r.parts.Wait()
+	r.log.Info("stopped")
 	return nil
 }
 
+// wire makes the parts that answer, and opens the query log. What they log goes to logs.
+func (r *running) wire(config Config, logs io.Writer) (err error) {
+	r.level.Set(config.Log.Level)
+	r.log = newLogger(logs, &r.level)
+	sockets, err := adoptSockets()
+	if err != nil {
+		return err
+	}
+	if err := config.findUpstreams(sockets.Join(config.Server.Listen)); err != nil {
+		return err
+	}
+	if r.wiring, err = newWiring(config, nil); err != nil {
+		return err
+	}
+	queries, err := newQueryLog(config, r.log)
+	if err != nil {
+		return err
+	}
+	r.room = config.Cache.Entries
+	r.answers, r.questions = r.wiring.build(r.log)
+	r.server = &server.Server{Options: server.Options{Listen: config.Server.Listen, Sockets: sockets, Log: r.log}, Near: r.answers.Near}
+	first := &effect{config: config, queries: queries}
+	r.equip(first)
+	r.effect.Store(first)
+	return nil
+}
+
+// begin adds to the first effect what a nameserver can do without: the monitor and the status side.
+func (r *running) begin(ctx context.Context) {
+	first := *r.effect.Load()
+	first.watch = openWatch(first.config, r.answers, r.questions, &r.gates, r.log)
+	first.probes = newProbes(first.config, r.questions, &r.gates, r.blocked)
+	r.page = status.Daemon{Snapshot: r.snapshots(), Reload: func() (status.Reloaded, error) { return r.reload(ctx) }}
+	controls(&r.page, r.answers)
+	r.page.Explain = explains(r.questions)
+	r.page.Series = status.NewSeries(r.page.Snapshot)
+	r.show(&first)
+	r.parts.Go(func() { r.page.Series.Run(ctx) })
+	r.watch(ctx, first.watch)
+}
+
+// end closes what was open until the last query.
+func (r *running) end() {
+	if queries := r.effect.Load().queries; queries != nil {
+		queries.Close()
+	}
+}
+
 // snapshots returns the function that gathers the counters of all parts.
-func snapshots(config Config, start time.Time, dns *server.Server, answers *cache.Cache, questions *resolver.Resolver) func() status.Snapshot {
+func (r *running) snapshots() func() status.Snapshot {
+	start := time.Now()
 	return func() status.Snapshot {
-		r := questions.Stats()
+		now, resolver := r.effect.Load(), r.questions.Stats()
 		return status.Snapshot{
-			Version: version(), DNSSEC: config.Resolver.DNSSEC, UptimeSeconds: time.Since(start).Seconds(),
-			Server: dns.Stats(), Cache: answers.Stats(), Resolver: r,
-			Upstream: status.Sum(r.Upstreams), Upstreams: r.Upstreams, Saved: questions.Saved(),
+			Version: version(), DNSSEC: now.config.Resolver.DNSSEC, UptimeSeconds: time.Since(start).Seconds(),
+			Server: r.server.Stats(), Cache: r.answers.Stats(), Resolver: resolver,
+			Upstream: status.Sum(resolver.Upstreams), Upstreams: resolver.Upstreams, Saved: r.questions.Saved(), Monitor: now.watch.shown(),
 		}
 	}
 }

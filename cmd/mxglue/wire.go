@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -9,7 +10,6 @@ import (
 
 	"github.com/mxglue/mxglue/cache"
 	"github.com/mxglue/mxglue/resolver"
-	"github.com/mxglue/mxglue/resolver/upstream"
 )
 
 // Where the system names its resolvers, and the hosts it knows itself.
@@ -18,9 +18,8 @@ const (
 	hostsFile      = "/etc/hosts"
 )
 
-// newLogger logs to standard error: standard output belongs to what a command was asked for.
-func newLogger(c Config) *slog.Logger {
-	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.Log.Level}))
+func newLogger(w io.Writer, level slog.Leveler) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 }
 
 // findUpstreams fills in those of /etc/resolv.conf, but for ourselves at listen, if none are configured.
@@ -36,40 +35,78 @@ func (c *Config) findUpstreams(listen []netip.AddrPort) (err error) {
 // newResolver builds the way of a question that serve and check share: a cache, and behind it a resolver that asks the
 // upstreams of c, of which there must be one. The resolver is to be closed.
 func newResolver(c Config, log *slog.Logger) (*cache.Cache, *resolver.Resolver, error) {
+	w, err := newWiring(c, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	answers, questions := w.build(log)
+	return answers, questions, nil
+}
+
+// A wiring is what a configuration makes of the way of a question, before anything goes by it.
+type wiring struct {
+	cache     cache.Options
+	resolver  resolver.Options
+	upstreams *knownUpstreams
+}
+
+// newWiring takes over the upstreams of before, a wiring that is in use, as far as they are the same; nil is none. Errors
+// name the key.
+func newWiring(c Config, before *wiring) (*wiring, error) {
 	records, err := newRecords(c, hostsFile)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	upstreams, routes, err := newUpstreams(c)
+	var known *knownUpstreams
+	if before != nil {
+		known = before.upstreams
+	}
+	upstreams, err := newUpstreams(c, known)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	answers := cache.New(cache.Options{
-		Entries:        c.Cache.Entries,
-		Memory:         c.Cache.Memory,
-		Glue:           cache.GluePolicy(c.Cache.Glue),
-		GlueMaxTTL:     c.Cache.GlueMaxTTL,
-		GlueForAll:     c.Cache.GlueScope == "all",
-		GluePrivate:    c.Cache.GluePrivate,
-		NegativeMaxTTL: c.Cache.NegativeMaxTTL,
-		MinTTL:         c.Cache.MinTTL,
-		MaxTTL:         c.Cache.MaxTTL,
-		Configured:     records.Has,
-		Log:            log,
-	}, time.Now())
-	return answers, resolver.New(resolver.Options{
-		Budget:      c.Resolver.Timeout,
-		FirstTry:    c.Resolver.FirstTry,
-		StaleAfter:  c.Resolver.StaleAfter,
-		MaxInFlight: c.Resolver.MaxInflight,
-		Bundle:      c.Resolver.Bundle,
-		TrustAD:     c.Resolver.DNSSEC == "trust",
-		Records:     records,
-		Routes:      routes,
-		Policy:      resolver.Policy(c.Resolver.Policy),
-		NoPrivate:   c.Resolver.RebindProtection,
-		Log:         log,
-	}, answers, upstreams), nil
+	return &wiring{
+		upstreams: upstreams,
+		cache: cache.Options{
+			Entries:        c.Cache.Entries,
+			Memory:         c.Cache.Memory,
+			Glue:           cache.GluePolicy(c.Cache.Glue),
+			GlueMaxTTL:     c.Cache.GlueMaxTTL,
+			GlueForAll:     c.Cache.GlueScope == "all",
+			GluePrivate:    c.Cache.GluePrivate,
+			NegativeMaxTTL: c.Cache.NegativeMaxTTL,
+			MinTTL:         c.Cache.MinTTL,
+			MaxTTL:         c.Cache.MaxTTL,
+			Configured:     records.Has,
+		},
+		resolver: resolver.Options{
+			Budget:      c.Resolver.Timeout,
+			FirstTry:    c.Resolver.FirstTry,
+			StaleAfter:  c.Resolver.StaleAfter,
+			MaxInFlight: c.Resolver.MaxInflight,
+			Bundle:      c.Resolver.Bundle,
+			TrustAD:     c.Resolver.DNSSEC == "trust",
+			Records:     records,
+			Routes:      upstreams.routes,
+			Policy:      resolver.Policy(c.Resolver.Policy),
+			NoPrivate:   c.Resolver.RebindProtection,
+		},
+	}, nil
+}
+
+// build makes the cache and the resolver.
+func (w *wiring) build(log *slog.Logger) (*cache.Cache, *resolver.Resolver) {
+	w.cache.Log, w.resolver.Log = log, log
+	w.upstreams.use()
+	answers := cache.New(w.cache, time.Now())
+	return answers, resolver.New(w.resolver, answers, w.upstreams.everything)
+}
+
+// reuse makes the cache and the resolver of another wiring go by this one from now on.
+func (w *wiring) reuse(answers *cache.Cache, questions *resolver.Resolver) {
+	w.upstreams.use()
+	answers.Reconfigure(w.cache)
+	questions.Reconfigure(w.resolver, w.upstreams.everything)
 }
 
 // newRecords are the configured records and, if asked for, those of a hosts file.
@@ -90,23 +127,4 @@ func newRecords(c Config, hosts string) (resolver.Records, error) {
 		return nil, fmt.Errorf("resolver.hosts: %s: %w", hosts, err)
 	}
 	return records, nil
-}
-
-// newUpstreams are the upstreams of everything, and the routes with theirs. One that serves several of them is one.
-func newUpstreams(c Config) (upstreams []*upstream.Upstream, routes []resolver.Route, err error) {
-	known := knownUpstreams{caseMix: c.Resolver.Case0x20, all: map[string]*upstream.Upstream{}}
-	if known.roots, err = readRoots(c.Resolver.CAFile); err != nil {
-		return nil, nil, err
-	}
-	if upstreams, err = known.get("resolver.upstreams", c.Resolver.Upstreams); err != nil {
-		return nil, nil, err
-	}
-	for _, r := range c.Resolver.Routes {
-		route := resolver.Route{Zone: r.Zone, Policy: resolver.Policy(r.Policy), NoPrivate: r.RebindProtection}
-		if route.Upstreams, err = known.get("resolver.routes", r.Upstreams); err != nil {
-			return nil, nil, err
-		}
-		routes = append(routes, route)
-	}
-	return upstreams, routes, known.introduce(upstreams)
 }

@@ -111,35 +111,30 @@ func TestPolicyAndADReachTheResolver(t *testing.T) {
 		if reply, _ := a.ask(t, "mail.example."); reply.AuthenticatedData != want {
 			t.Errorf("%s: AD is %v, want %v", config, reply.AuthenticatedData, want)
 		}
-		if strings.Contains(config, "race") != (a.Policy == resolver.Race) {
-			t.Errorf("%s: policy is %s", config, a.Policy)
-		}
 	}
 }
 
 func TestOptionsReachCacheAndUpstreams(t *testing.T) {
 	c, err := load(t, `
 cache: {memory: 3MiB, min_ttl: 30s, max_ttl: 1h}
-resolver: {upstreams: 192.0.2.1, case_0x20: true, stale_after: 900ms, records: ["mx.example. A 192.0.2.25"]}
+resolver: {upstreams: 192.0.2.1, case_0x20: true, stale_after: 900ms, policy: race, records: ["mx.example. A 192.0.2.25"]}
 `)
 	if err != nil {
 		t.Fatal(err)
 	}
-	answers, questions, err := newResolver(c, slog.New(slog.DiscardHandler))
+	w, err := newWiring(c, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer questions.Close()
-	o := answers.Options
+	o := w.cache
 	if o.Memory != 3<<20 || o.MinTTL != 30*time.Second || o.MaxTTL != time.Hour || !o.Configured("mx.example.") || o.Configured("a.example.") {
 		t.Errorf("the cache has %+v", o)
 	}
-	if questions.StaleAfter != 900*time.Millisecond {
-		t.Errorf("stale after %v, want 900ms", questions.StaleAfter)
+	if w.resolver.StaleAfter != 900*time.Millisecond || w.resolver.Policy != resolver.Race {
+		t.Errorf("stale after %v, policy %s; want 900ms and race", w.resolver.StaleAfter, w.resolver.Policy)
 	}
-	upstreams, _, err := newUpstreams(c)
-	if err != nil || len(upstreams) != 1 || !upstreams[0].Case0x20 {
-		t.Errorf("upstreams %v, error %v; want one with 0x20", upstreams, err)
+	if upstreams := w.upstreams.everything; len(upstreams) != 1 || !upstreams[0].Case0x20 {
+		t.Errorf("upstreams %v; want one with 0x20", upstreams)
 	}
 }
 

@@ -25,7 +25,7 @@ func TestBadAuthorityFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{file: "has no certificate in it", file + ".none": "no such file"} {
-		_, err := readRoots(name)
+		_, err := readRoots("resolver.ca_file", name)
 		if err == nil || !strings.HasPrefix(err.Error(), "resolver.ca_file: ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one that names resolver.ca_file and says %q", name, err, want)
 		}
@@ -47,7 +47,7 @@ func TestUpstreamsByNameNeedSomebodyToAsk(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _, err = newUpstreams(c)
+		_, err = newUpstreams(c, nil)
 		if (err != nil) != bad {
 			t.Errorf("%s: error %v, want one: %v", config, err, bad)
 		}

@@ -103,3 +103,60 @@ func TestCheckJSON(t *testing.T) {
 		t.Errorf("exit code %d, takes_mail %v; want 2, null:\n%s", r.code, down.TakesMail, r.stdout)
 	}
 }
+
+// One report in every format, a list with a bad line, and what a monitoring system makes of it.
+func TestCheckFormats(t *testing.T) {
+	startUnbound(t)
+	startSink(t, "mx2.half.example", "10.77.0.12")
+	for _, test := range []struct {
+		args    []string
+		code    int
+		mention []string
+	}{
+		{[]string{"--format", "nagios", "-w", "20", "-c", "40", "half.example"}, 1, []string{"MX WARNING - half.example 1/2 MX ok (mx1.half.example: refused) | 'time'=", "'mx_ok'=1;2:;1:;0;2"}},
+		{[]string{"--format", "csv", "half.example"}, 1, []string{"domain,status,verdict,", "\nhalf.example,warning,warning,mx1.half.example,10,10.77.0.21,25,refused,"}},
+		{[]string{"--format", "junit", "half.example"}, 1, []string{"<testsuite name=\"half.example\" tests=\"3\" failures=\"1\"", "<failure type=\"refused\""}},
+		{[]string{"--transcript", "--helo", "tester.example", "half.example"}, 1, []string{"C: EHLO tester.example", "C: QUIT", "TLS", "MTA-STS"}},
+		{[]string{"--file", writeFile(t, t.TempDir(), "domains", "half.example\nno domain\nnull.example\n")}, 3, []string{"half.example: WARNING.", "null.example: OK."}},
+		{[]string{"--nonsense", "half.example"}, 3, nil},
+	} {
+		r := check(t, test.args...)
+		if r.code != test.code {
+			t.Errorf("check %q: exit code %d, want %d:\n%s%s", test.args, r.code, test.code, r.stdout, r.stderr)
+		}
+		mentions(t, strings.Join(test.args, " "), r.stdout, test.mention...)
+	}
+}
+
+// The addresses that each sender would try, without one connection: nobody listens here.
+func TestPlan(t *testing.T) {
+	startUnbound(t)
+	for as, who := range map[string]string{"postfix": "Postfix", "exim": "Exim", "rfc5321": "RFC 5321"} {
+		r := run(t, mxglue(t, nil, "plan", "--upstream", "udp://"+unboundAddress, "--as", as, "three.example"))
+		if r.code != 0 {
+			t.Errorf("plan --as %s: exit code %d, want 0:\n%s%s", as, r.code, r.stdout, r.stderr)
+		}
+		mentions(t, "the plan", r.stdout, who+" tries up to 3 addresses for three.example, 10.77.0.11 (mx1.three.example) first.")
+		if first, last := strings.Index(r.stdout, "10.77.0.11"), strings.Index(r.stdout, "10.77.0.13"); first < 0 || last < first {
+			t.Errorf("plan --as %s: not in order of preference:\n%s", as, r.stdout)
+		}
+	}
+}
+
+// What a resolver beyond loopback says of DNSSEC counts only if the configuration vouches for the way to it: else DANE is
+// unknown, and never absent.
+func TestCheckTrust(t *testing.T) {
+	startSigned(t, 1)
+	for _, test := range []struct {
+		upstream string
+		trust    []string
+		want     string
+	}{
+		{unboundAddress, nil, `"dane":{"status":"none"`},
+		{farAddress, nil, `"dane":{"status":"unknown"`},
+		{farAddress, []string{"MXGLUE_RESOLVER_DNSSEC=trust"}, `"dane":{"status":"none"`},
+	} {
+		r := run(t, mxglue(t, test.trust, "check", "--json", "--include-self", "--depth", "dns", "--upstream", "udp://"+test.upstream, "n0.dnssec.example"))
+		mentions(t, "the report through "+test.upstream, r.stdout, test.want)
+	}
+}

@@ -6,7 +6,9 @@
 //
 //	go test -count=1 -tags e2e ./cmd/mxglue/e2e/...
 //
-// It needs Linux, root, and Debian's postfix, unbound, nsd and iproute2; .ci/run installs them. With -race the binary under
+// It needs Linux, root, and Debian's postfix, unbound, nsd, iproute2, systemd, strace, prometheus (for promtool) and chromium, and
+// in /var/cache/mxglue-e2e the packages of Exim and OpenSMTPD, which cannot be installed beside Postfix; .ci/run sees to it. The package
+// under test is the one in dist, which "make deb" makes, and "make e2e" before anything else. With -race the binary under
 // test is built with the race detector too, and a race fails the test that saw it. "make soak" runs TestSoak alone, for a
 // minute instead of ten seconds.
 //
@@ -26,6 +28,10 @@
 //     client → Unbound 127.0.0.1:5355, its twin → NSD
 //
 //     clients → mxglue → two Unbounds or two flapping upstreams, 127.0.0.1:5361 and 5362
+//
+//     The package is installed in a root directory of its own (debian_test.go), and what its unit starts is started as the
+//     unit would; systemd is asked what it thinks of the unit, and played where it would have to run (unit_test.go,
+//     supervised_test.go).
 //
 //  3. It asserts what an operator would see: where the mail went, how long Postfix says it waited, what was asked upstream,
 //     /stats, what the commands print and their exit codes.

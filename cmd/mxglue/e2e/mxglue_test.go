@@ -162,7 +162,7 @@ type report struct {
 // check runs "mxglue check" past the daemon, straight to Unbound.
 func check(t *testing.T, args ...string) result {
 	t.Helper()
-	args = append([]string{"check", "--allow-private", "--upstream", "udp://" + unboundAddress}, args...)
+	args = append([]string{"check", "--allow-private", "--include-self", "--upstream", "udp://" + unboundAddress}, args...)
 	return run(t, mxglue(t, nil, args...))
 }
 

@@ -14,14 +14,16 @@ import (
 // MaxDump is the most entries that one GET /dump shows.
 const MaxDump = 10_000
 
-// control has the two paths that show and change more than figures. They are for clients on this host's loopback
-// addresses and for those that bring the token.
+// control has the paths that show and change more than figures. They are for clients on this host's loopback addresses and
+// for those that bring the token.
 func (d Daemon) control(mux *http.ServeMux) {
 	// Browsers send what a foreign page wants them to send, and this host's browser is on loopback: Sec-Fetch-Site or
 	// Origin says whose wish it was.
 	own := http.NewCrossOriginProtection()
 	own.SetDenyHandler(refusal("this comes from another web page: mxglue takes orders from its own host's commands only"))
 	mux.Handle("POST /flush", d.trusted(own.Handler(http.HandlerFunc(d.flush))))
+	mux.Handle("POST /reload", d.trusted(own.Handler(http.HandlerFunc(d.reload))))
+	d.explains(mux, own)
 	var oneAtATime sync.Mutex // a dump takes much memory
 	mux.Handle("GET /dump", d.trusted(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		oneAtATime.Lock()
@@ -40,6 +42,24 @@ func (d Daemon) flush(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, struct {
 		Flushed int `json:"flushed"`
 	}{flushed})
+}
+
+// Reloaded is what a reload has brought about. Keys are those of config.yaml.
+type Reloaded struct {
+	File      string   `json:"file"`          // that was read, or "built-in defaults"
+	Changed   []string `json:"changed"`       // keys that hold now and did not before
+	Restart   []string `json:"after_restart"` // keys whose values hold after a restart only
+	Forgotten int      `json:"forgotten"`     // replies that others are asked for now, or that were failures
+}
+
+// reload answers a Reloaded. If nothing was taken over the status is 422 and the text says why, one line for each mistake.
+func (d Daemon) reload(w http.ResponseWriter, _ *http.Request) {
+	done, err := d.Reload()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+		return
+	}
+	writeJSON(w, done)
 }
 
 // dump answers an array of cache.Known, of everything if no name is given.

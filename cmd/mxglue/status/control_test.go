@@ -19,6 +19,7 @@ const rightToken = "0123456789abcdef"
 // commanded is a daemon that writes down what it was told to do.
 type commanded struct {
 	flushed, dumped []string
+	reloaded        int
 }
 
 func (c *commanded) daemon(token string) Daemon {
@@ -38,6 +39,10 @@ func (c *commanded) daemon(token string) Daemon {
 			}
 			c.dumped = append(c.dumped, domain)
 			return []cache.Known{{Name: "mx.example.", Type: "A", TTL: most}}, nil
+		},
+		Reload: func() (Reloaded, error) {
+			c.reloaded++
+			return Reloaded{File: "config.yaml", Changed: []string{"cache.glue"}}, nil
 		},
 	}
 }
@@ -113,14 +118,14 @@ func TestFlushAndDumpAreForLoopbackOrTheToken(t *testing.T) {
 		{rightToken, "192.0.2.1:1", "Bearer " + rightToken + "0", 403},
 		{rightToken, "192.0.2.1:1", "Bearer " + rightToken[:15], 403},
 	} {
-		for _, command := range []string{"POST /flush?name=a.example", "GET /dump?name=a.example"} {
+		for _, command := range []string{"POST /flush?name=a.example", "GET /dump?name=a.example", "POST /reload"} {
 			method, path, _ := strings.Cut(command, " ")
 			var done commanded
 			response := tell(done.daemon(c.token), method, path, c.client, "Authorization: "+c.authorization)
 			if response.StatusCode != c.want {
 				t.Errorf("%s by %q with %q, token %q: %s, want %d", command, c.client, c.authorization, c.token, response.Status, c.want)
 			}
-			if did := len(done.flushed)+len(done.dumped) > 0; did != (c.want == 200) {
+			if did := len(done.flushed)+len(done.dumped)+done.reloaded > 0; did != (c.want == 200) {
 				t.Errorf("%s by %q with %q, token %q was done: %v", command, c.client, c.authorization, c.token, did)
 			}
 			if text := body(t, response); c.want == 403 && !strings.Contains(text, "status.token") {
@@ -131,7 +136,7 @@ func TestFlushAndDumpAreForLoopbackOrTheToken(t *testing.T) {
 }
 
 // The browser of whoever runs mxglue is on loopback, and sends what a web page tells it to.
-func TestNoWebPageCanFlush(t *testing.T) {
+func TestNoWebPageCanFlushOrReload(t *testing.T) {
 	for header, want := range map[string]int{
 		"Sec-Fetch-Site: cross-site":     403,
 		"Sec-Fetch-Site: same-site":      403,
@@ -147,6 +152,31 @@ func TestNoWebPageCanFlush(t *testing.T) {
 		if response.StatusCode != want || (len(c.flushed) > 0) != (want == 200) {
 			t.Errorf("%s: %s, flushed %q; want %d", header, response.Status, c.flushed, want)
 		}
+		response = tell(c.daemon(rightToken), "POST", "/reload", "127.0.0.1:1", header, "Authorization: Bearer "+rightToken)
+		if response.StatusCode != want || (c.reloaded > 0) != (want == 200) {
+			t.Errorf("%s: %s, reloaded %d times; want %d", header, response.Status, c.reloaded, want)
+		}
+	}
+}
+
+// What came of a reload is JSON; why nothing did is text.
+func TestReloadTellsWhatCameOfIt(t *testing.T) {
+	var c commanded
+	d := c.daemon("")
+	response := tell(d, "POST", "/reload", "127.0.0.1:1")
+	var done Reloaded
+	if err := json.Unmarshal([]byte(body(t, response)), &done); err != nil || response.StatusCode != 200 || done.File != "config.yaml" || len(done.Changed) != 1 {
+		t.Errorf("%s, %+v, %v; want 200 and what has changed", response.Status, done, err)
+	}
+	d.Reload = func() (Reloaded, error) {
+		return Reloaded{}, errors.New("config.yaml:3: wrong\nconfig.yaml:4: wrong, too")
+	}
+	response = tell(d, "POST", "/reload", "127.0.0.1:1")
+	if got := body(t, response); response.StatusCode != http.StatusUnprocessableEntity || got != "config.yaml:3: wrong\nconfig.yaml:4: wrong, too\n" {
+		t.Errorf("%s, %q; want 422 and both mistakes", response.Status, got)
+	}
+	if response := tell(d, "GET", "/reload", "127.0.0.1:1"); response.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("GET: %s, want 405", response.Status)
 	}
 }
 

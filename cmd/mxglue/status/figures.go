@@ -109,6 +109,9 @@ func (s Snapshot) Notes() (notes []string) {
 				"encrypted, and anybody on it could set that bit. Use a validating resolver on this host, or tls://; or set resolver.dnssec.")
 		}
 	}
+	if s.Monitor != nil {
+		notes = append(notes, s.Monitor.notes()...)
+	}
 	note(s.Server.Dropped, "queries were dropped, as server.max_waiting others were waiting for an upstream: is one slow?")
 	note(s.Server.Refused, "queries were refused: their clients are not in server.allow.")
 	note(s.Server.TCPRejected, "TCP connections were turned away: more than server.tcp_connections or server.tcp_per_client were open.")

@@ -2,21 +2,26 @@ package status
 
 import (
 	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
 // registry holds our metrics and those of Go and the process, and no others.
-func registry(snapshot func() Snapshot) *prometheus.Registry {
+func (d Daemon) registry() *prometheus.Registry {
 	// Seconds of CPU: those of the garbage collector, beside all that there were and those that nobody used.
 	collectorCPU := collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/cpu/classes/(gc/total|total|idle):`)}
 	r := prometheus.NewRegistry()
 	r.MustRegister(
-		collector(snapshot),
+		collector(d.Snapshot),
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectorCPU)),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
+	if d.Monitor != nil {
+		r.MustRegister(watcher{d.Monitor})
+	}
 	return r
 }
 
@@ -34,6 +39,7 @@ func (c collector) Collect(metrics chan<- prometheus.Metric) {
 	m.server(s)
 	m.cache(s)
 	m.resolver(s)
+	m.replies(s.Resolver.Replies)
 	m.upstreams(s)
 	m.counter("saved_queries_total", "Follow-up queries whose answer was here, or on its way, before they came.", s.Saved.Queries)
 	m.send(prometheus.CounterValue, "saved_wait_seconds_total", "Waiting that the saved queries would have cost.", s.Saved.WaitMS/1000)
@@ -93,6 +99,7 @@ func (m sink) upstreams(s Snapshot) {
 		m.counter("upstream_mismatched_total", "Responses thrown away: wrong address, ID or question.", u.Mismatched, "upstream", u.Address)
 		m.counter("upstream_tcp_queries_total", "Queries sent over TCP.", u.TCP, "upstream", u.Address)
 		m.gauge("upstream_rtt_seconds", "Smoothed round trip; 0 before the first response.", u.RTTms/1000, "upstream", u.Address)
+		m.histogram("upstream_round_trip_seconds", "From a query to its response.", u.Times, "upstream", u.Address)
 		m.counter("upstream_connections_total", "TCP and TLS connections opened.", u.Connections, "upstream", u.Address)
 		m.gauge("upstream_failing", "1 if the latest query had no usable response, or it is down.", oneIf(state(u) == failing || state(u) == down), "upstream", u.Address)
 		m.gauge("upstream_down", "1 if it does not answer and is asked last.", oneIf(u.Down), "upstream", u.Address)
@@ -116,13 +123,22 @@ func (m sink) gauge(name, help string, value float64, label ...string) {
 	m.send(prometheus.GaugeValue, name, help, value, label...)
 }
 
-// send sends one metric; label is empty, or a name and a value.
+// send sends one metric.
 func (m sink) send(kind prometheus.ValueType, name, help string, value float64, label ...string) {
+	m <- prometheus.MustNewConstMetric(desc(name, help, label), kind, value)
+}
+
+// desc describes a metric; label is names and values in turns. Names are ours but for those of blackbox_exporter, which begin
+// with probe_.
+func desc(name, help string, label []string) *prometheus.Desc {
 	labels := prometheus.Labels{}
-	if len(label) == 2 {
-		labels[label[0]] = label[1]
+	for pair := range slices.Chunk(label, 2) {
+		labels[pair[0]] = pair[1]
 	}
-	m <- prometheus.MustNewConstMetric(prometheus.NewDesc("mxglue_"+name, help, nil, labels), kind, value)
+	if !strings.HasPrefix(name, "probe_") {
+		name = "mxglue_" + name
+	}
+	return prometheus.NewDesc(name, help, nil, labels)
 }
 
 func oneIf(b bool) float64 {

@@ -40,6 +40,9 @@ func TestMetricsShowTheFigures(t *testing.T) {
 		`mxglue_upstream_rtt_seconds{upstream="tcp://[2001:db8::1]:53"} 0.02`,
 		`mxglue_upstream_failing{upstream="udp://192.0.2.1:53"} 1`,
 		`mxglue_upstream_failing{upstream="tcp://[2001:db8::1]:53"} 0`,
+		`mxglue_resolver_replies_total{type="MX"} 50`,
+		`mxglue_resolver_rcodes_total{rcode="NOERROR"} 50`,
+		`mxglue_resolver_rcodes_total{rcode="SERVFAIL"} 0`,
 		`mxglue_saved_queries_total 430`,
 		`mxglue_saved_wait_seconds_total 21.5505`,
 	} {

@@ -2,31 +2,34 @@ package status
 
 import (
 	"bytes"
-	"crypto/sha256"
-	_ "embed" // the page and its style
-	"encoding/base64"
+	"embed"
 	"html/template"
+	"io/fs"
 	"log/slog"
 	"net/http"
 
 	"github.com/mxglue/mxglue/resolver/upstream"
 )
 
-//go:embed page.html
-var pageHTML string
+// The page, and what it loads: no asset comes from elsewhere, and none is built.
+//
+//go:embed web
+var web embed.FS
 
-//go:embed page.css
-var pageCSS string
+// policy is the Content-Security-Policy of every response: our own files and nothing else, none of it inline, and no text
+// becomes markup.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 // upstreamColumns head the table of upstreams, beside address and state.
 var upstreamColumns = []string{"queries", "failures", "mismatched", "over TCP", "round trip", "DNSSEC"}
 
 // An upstreamLine is one upstream in a table.
 type upstreamLine struct {
-	Address string
-	Cells   []string // as upstreamColumns
-	State   string
-	Failing bool
+	Address string   `json:"address"`
+	Cells   []string `json:"cells"` // as upstreamColumns
+	State   string   `json:"state"`
+	Failing bool     `json:"failing"`
 }
 
 func (s Snapshot) lineOf(u upstream.Stats) upstreamLine {
@@ -49,38 +52,96 @@ func (s Snapshot) lineOf(u upstream.Stats) upstreamLine {
 	return line
 }
 
-// A page renders Snapshots for people.
-type page struct {
-	template *template.Template
-	policy   string // the Content-Security-Policy that lets the page have its own style and nothing else
-}
-
-func newPage() page {
-	sum := sha256.Sum256([]byte(pageCSS))
-	return page{
-		template: template.Must(template.New("page").Parse(pageHTML)), // embedded: right or wrong at build time
-		policy: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
-			"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-	}
-}
-
-func (p page) write(w http.ResponseWriter, s Snapshot) {
+func (s Snapshot) lines() []upstreamLine {
 	lines := make([]upstreamLine, len(s.Upstreams))
 	for i, u := range s.Upstreams {
 		lines[i] = s.lineOf(u)
 	}
-	var text bytes.Buffer
-	err := p.template.Execute(&text, struct {
-		Snapshot
-		Style   template.CSS
-		Columns []string
-		Lines   []upstreamLine
-	}{s, template.CSS(pageCSS), upstreamColumns, lines})
+	return lines
+}
+
+// saved is what stands at the top of the page.
+func (s Snapshot) saved() Section { return Section{"Saved", s.Tiles()} }
+
+// Key names a figure of the section on the page, as both label and title are there but once.
+func (s Section) Key(f Figure) string { return s.Title + "/" + f.Label }
+
+// A view is what the page's template is filled with.
+type view struct {
+	Snapshot
+	Saved   Section
+	Columns []string
+	Lines   []upstreamLine
+
+	// What the page's scripts can ask for. They do not try: a browser logs every 404 and 403 as an error.
+	Live, Busiest, Explain, Monitor bool
+	Trusted                         bool // without a token
+}
+
+// page routes the page and its assets. What else is routed must have been.
+func (d Daemon) page(mux *http.ServeMux) {
+	text := template.Must(template.ParseFS(web, "web/page.html")) // embedded: right or wrong at build time
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		s := d.Snapshot()
+		v := view{
+			Snapshot: s, Saved: s.saved(), Columns: upstreamColumns, Lines: s.lines(),
+			Live: d.Series != nil, Busiest: d.Busiest != nil, Explain: leads(mux, "/explain"), Monitor: leads(mux, "/monitor"),
+			Trusted: onLoopback(r.RemoteAddr),
+		}
+		var page bytes.Buffer
+		if err := text.Execute(&page, v); err != nil {
+			slog.Error("status: cannot render the page", "error", err)
+			http.Error(w, "the page cannot be rendered; the log says why", http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Write(page.Bytes())
+	})
+
+	files, _ := fs.Sub(web, "web") // the name is valid
+	serve := http.FileServerFS(files)
+	fs.WalkDir(files, "assets", func(path string, entry fs.DirEntry, _ error) error { // nothing embedded fails
+		if !entry.IsDir() {
+			mux.Handle("GET /"+path, serve) // each by its name: no listing of a directory
+		}
+		return nil
+	})
+}
+
+// leads tells whether a path answers anything but 404.
+func leads(mux *http.ServeMux, path string) bool {
+	r, err := http.NewRequest(http.MethodHead, path, nil)
 	if err != nil {
-		slog.Error("status: cannot render the page", "error", err)
-		http.Error(w, "the page cannot be rendered; the log says why", http.StatusInternalServerError)
-		return
+		return false
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Write(text.Bytes())
+	var answer statusOnly
+	mux.ServeHTTP(&answer, r)
+	return answer.code != http.StatusNotFound
+}
+
+// A statusOnly is a response of which nothing but the status is wanted.
+type statusOnly struct {
+	header http.Header
+	code   int
+}
+
+// Header is the http.ResponseWriter's.
+func (s *statusOnly) Header() http.Header {
+	if s.header == nil {
+		s.header = http.Header{}
+	}
+	return s.header
+}
+
+// WriteHeader takes the first status.
+func (s *statusOnly) WriteHeader(code int) {
+	if s.code == 0 {
+		s.code = code
+	}
+}
+
+// Write throws the body away.
+func (s *statusOnly) Write(body []byte) (int, error) {
+	s.WriteHeader(http.StatusOK)
+	return len(body), nil
 }

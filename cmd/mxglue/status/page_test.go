@@ -1,12 +1,17 @@
 package status
 
 import (
+	"context"
 	"crypto/sha256"
-	"encoding/base64"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/mxglue/mxglue/resolver"
 	"github.com/mxglue/mxglue/resolver/upstream"
 )
 
@@ -26,32 +31,126 @@ func TestPageShowsTheFigures(t *testing.T) {
 }
 
 func TestPageSaysWhenThereIsTrouble(t *testing.T) {
-	if text := get(t, dead, "/"); !strings.Contains(text, `<p class="state bad">Trouble</p>`) || !strings.Contains(text, "no upstream answered") {
+	const notes = `<section id="notes" class="card notes" aria-labelledby="notes-title"`
+	if text := get(t, dead, "/"); !strings.Contains(text, `class="pill bad">Trouble</p>`) || !strings.Contains(text, "no upstream answered") || !strings.Contains(text, notes+">") {
 		t.Errorf("no word of trouble on\n%s", text)
 	}
-	if text := get(t, idle, "/"); !strings.Contains(text, `<p class="state good">Working</p>`) || strings.Contains(text, "To look at") {
+	if text := get(t, idle, "/"); !strings.Contains(text, `class="pill good">Working</p>`) || !strings.Contains(text, notes+" hidden>") {
 		t.Errorf("trouble before the first query on\n%s", text)
 	}
 }
 
-// The page needs nothing but itself: no script, nothing from elsewhere, and its style is the one the policy allows.
+// What the glue and the bundle saved is what the page is about: it comes before everything else.
+func TestPageBeginsWithWhatWasSaved(t *testing.T) {
+	text := get(t, busy, "/")
+	_, main, _ := strings.Cut(text, "<main")
+	if first := strings.Index(main, "<h2"); first < 0 || !strings.HasPrefix(main[first:], `<h2 id="saved-title">Saved your mail server`) {
+		t.Errorf("the first title is another one than what was saved:\n%.300s", main)
+	}
+}
+
+// The page needs nothing but its own files, and the policy allows nothing else: no inline script or style, no text as markup.
 func TestPageStandsAlone(t *testing.T) {
 	response := ask(t, busy, "GET", "localhost:8053", "/")
 	text := body(t, response)
-	for _, foreign := range []string{"<script", "http://", "https://", "src=", "<link", "@import", "url(", "style=\"", " on"} {
-		if i := strings.Index(text, foreign); i >= 0 && !(foreign == " on" && !regexp.MustCompile(` on[a-z]+=`).MatchString(text)) {
-			t.Errorf("the page has %q: %.60s", foreign, text[i:])
+	for _, foreign := range []string{"http://", "https://", "<style", "style=\"", "javascript:", " on[a-z]+=", "<script>", "@import"} {
+		if found := regexp.MustCompile(foreign).FindString(text); found != "" {
+			t.Errorf("the page has %q", found)
 		}
 	}
-	_, style, _ := strings.Cut(text, "<style>")
-	style, _, _ = strings.Cut(style, "</style>")
-	sum := sha256.Sum256([]byte(style))
-	if policy := response.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "style-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'") {
-		t.Errorf("policy %q does not allow the page's own style", policy)
+	for _, link := range regexp.MustCompile(`(?:src|href)="([^"#]+)"`).FindAllStringSubmatch(text, -1) {
+		if response := ask(t, busy, "GET", "localhost:8053", link[1]); response.StatusCode != http.StatusOK {
+			t.Errorf("the page leads to %s: %s", link[1], response.Status)
+		}
 	}
-	for _, want := range []string{`name="viewport"`, `http-equiv="refresh"`, "prefers-color-scheme: dark"} {
+	got := response.Header.Get("Content-Security-Policy")
+	for _, want := range []string{
+		"default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'", "base-uri 'none'", "form-action 'self'",
+		"frame-ancestors 'none'", "require-trusted-types-for 'script'", "trusted-types 'none'",
+	} {
+		if !strings.Contains(got+";", want+";") {
+			t.Errorf("policy %q does not say %q", got, want)
+		}
+	}
+	if strings.Contains(got, "unsafe") || strings.Contains(got, "http") || strings.Contains(got, "*") {
+		t.Errorf("policy %q is not strict", got)
+	}
+	for _, want := range []string{`name="viewport"`, `<noscript><meta http-equiv="refresh"`, `class="skip" href="#main"`, `<html lang="en">`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page has no %s", want)
+		}
+	}
+}
+
+// Every file is there under its name, for what it is, and what a module imports is there as well.
+func TestAssets(t *testing.T) {
+	kinds := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", "": "text/plain; charset=utf-8"}
+	seen := 0
+	err := fs.WalkDir(web, "web/assets", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		seen++
+		response := ask(t, busy, "GET", "localhost", strings.TrimPrefix(file, "web"))
+		text := body(t, response)
+		if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != kinds[path.Ext(file)] {
+			t.Errorf("GET %s: %s, %s; want 200, %s", file, response.Status, response.Header.Get("Content-Type"), kinds[path.Ext(file)])
+		}
+		for _, imported := range regexp.MustCompile(`(?m)^import .*from '\./([^']+)'`).FindAllStringSubmatch(text, -1) {
+			if _, err := fs.Stat(web, path.Join(path.Dir(file), imported[1])); err != nil {
+				t.Errorf("%s imports %s: %v", file, imported[1], err)
+			}
+		}
+		if sink := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(`).FindString(text); sink != "" {
+			t.Errorf("%s makes markup out of text: %s", file, sink)
+		}
+		return nil
+	})
+	if err != nil || seen < 12 {
+		t.Errorf("%d assets, %v", seen, err)
+	}
+	for _, no := range []string{"/assets/", "/assets", "/assets/uplot/", "/web/page.html", "/assets/../page.html", "/assets/page.js/"} {
+		if code := ask(t, busy, "GET", "localhost", no).StatusCode; code != http.StatusNotFound && code != http.StatusMovedPermanently && code != http.StatusTemporaryRedirect {
+			t.Errorf("GET %s: %d, want 404", no, code)
+		}
+	}
+}
+
+// The library is what its makers released: uPlot 1.6.32 from npm.
+func TestChartLibraryIsAsReleased(t *testing.T) {
+	for file, want := range map[string]string{
+		"uPlot.esm.js":  "5dd9b3281aa64b461b42d9945f6adb2649d346502b12281a9ae0d46599a80eba",
+		"uPlot.min.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
+	} {
+		text, err := web.ReadFile("web/assets/uplot/" + file)
+		if got := fmt.Sprintf("%x", sha256.Sum256(text)); err != nil || got != want {
+			t.Errorf("%s: %s, %v; want %s", file, got, err, want)
+		}
+	}
+	if licence, err := web.ReadFile("web/assets/uplot/LICENSE"); err != nil || !strings.Contains(string(licence), "MIT License") {
+		t.Errorf("its licence does not lie beside it: %v", err)
+	}
+}
+
+// The page's scripts ask for what is there, and for nothing else: a browser calls every refusal an error.
+func TestPageSaysWhatThereIsToAskFor(t *testing.T) {
+	explain := func(context.Context, string, bool) (resolver.Explanation, error) { return resolver.Explanation{}, nil }
+	for _, c := range []struct {
+		d      Daemon
+		client string
+		want   string
+	}{
+		{Daemon{Snapshot: idle}, "192.0.2.1:1", ``},
+		{Daemon{Snapshot: idle}, "127.0.0.1:1", ` data-trusted`},
+		{Daemon{Snapshot: idle, Series: NewSeries(idle), Busiest: func(int) []Busy { return nil }, Explain: explain}, "192.0.2.1:1", ` data-live data-busiest data-explain`},
+	} {
+		text := body(t, tell(c.d, "GET", "/", c.client))
+		if !strings.Contains(text, `<body data-version="1.2.3"`+c.want+`>`) {
+			t.Errorf("want %q in %s", c.want, text[strings.Index(text, "<body"):][:120])
+		}
+		action := map[bool]string{true: `action="/explain"`, false: `action="/dump"`}[c.d.Explain != nil]
+		if !strings.Contains(text, action) {
+			t.Errorf("the search does not say %s", action)
 		}
 	}
 }
@@ -62,7 +161,7 @@ func TestPageEscapesWhatCameOverTheNetwork(t *testing.T) {
 		s.Upstreams = []upstream.Stats{{Address: "udp://192.0.2.1:53", Queries: 1, LastError: "<script>alert(1)</script>"}}
 		return s
 	}, "/")
-	if strings.Contains(text, "<script") {
+	if strings.Contains(text, "<script>alert") || !strings.Contains(text, "&lt;script&gt;alert") {
 		t.Errorf("an error of an upstream became markup")
 	}
 }

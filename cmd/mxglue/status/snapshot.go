@@ -20,6 +20,7 @@ type Snapshot struct {
 	Upstream      Sums             `json:"upstream"`
 	Upstreams     []upstream.Stats `json:"upstreams"` // those of everything first, then those of routes
 	Saved         resolver.Saved   `json:"saved"`
+	Monitor       *Monitored       `json:"monitor,omitempty"` // nil: nothing is monitored
 }
 
 // Sums are the figures of all upstreams together.

@@ -30,6 +30,7 @@ func busy() Snapshot {
 		Resolver: resolver.Stats{
 			InFlight: 11, Joined: 41, BundleJoined: 42, Bundles: 43, BundleQueries: 44,
 			BundleSkipped: map[string]uint64{"rate": 45}, ServFail: 46, Refreshes: 47, Crowded: 48, PrivateDropped: 49, Upstreams: upstreams,
+			Replies: resolver.Replies{ByType: map[string]uint64{"MX": 50, "other": 0}, ByRcode: map[string]uint64{"NOERROR": 50, "SERVFAIL": 0}},
 		},
 		Upstream:  Sum(upstreams),
 		Upstreams: upstreams,
@@ -39,7 +40,8 @@ func busy() Snapshot {
 
 // idle is a daemon nobody has asked yet.
 func idle() Snapshot {
-	return Snapshot{Version: "1.2.3", Upstreams: []upstream.Stats{{Address: "udp://192.0.2.1:53"}}}
+	none := resolver.Replies{ByType: map[string]uint64{"MX": 0, "other": 0}, ByRcode: map[string]uint64{"NOERROR": 0, "SERVFAIL": 0}}
+	return Snapshot{Version: "1.2.3", Resolver: resolver.Stats{Replies: none}, Upstreams: []upstream.Stats{{Address: "udp://192.0.2.1:53"}}}
 }
 
 func dead() Snapshot {

@@ -25,6 +25,10 @@ func WriteText(w io.Writer, s Snapshot) error {
 	}
 	upstreams.Flush()
 
+	if s.Monitor != nil {
+		s.Monitor.writeText(&text)
+	}
+
 	figures := newTable(&text)
 	for _, section := range append([]Section{{"Saved", s.Tiles()}}, s.Sections()...) {
 		fmt.Fprintf(figures, "\t\t\n%s\t\t\n", section.Title) // with the cells of every line, so that all sections align
