@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build test race fuzz bench bench-go e2e soak lint check
+.PHONY: help build deb man test race fuzz bench bench-go e2e soak lint check
 
 FUZZTIME ?= 10s
 SOAK_SECONDS ?= 60
@@ -9,6 +9,12 @@ help: ## show this
 
 build: ## build the static binary ./mxglue
 	CGO_ENABLED=0 go build -trimpath -o mxglue ./cmd/mxglue
+
+deb: ## build the Debian package dist/mxglue_VERSION_ARCH.deb (GOARCH chooses the architecture)
+	packaging/build
+
+man: ## write the man pages to dist/man
+	go run ./cmd/mxglue man dist/man
 
 test: ## the tests
 	go test ./...
@@ -30,7 +36,7 @@ bench: ## CPU a query of mxglue beside an echo and the installed peers (5 minute
 bench-go: ## the Go benchmarks of the hot path, with allocations, ready for benchstat
 	go test -run '^$$' -bench . -benchmem ./cache/... ./resolver/server/...
 
-e2e: ## the binary with a real Postfix, Unbound and NSD in a network namespace (root; .ci/run installs them)
+e2e: deb ## the package, and the binary with real mail servers, resolvers and a browser in a network namespace (root; .ci/run installs them)
 	go test -count=1 -v -tags e2e ./cmd/mxglue/e2e/...
 
 soak: ## SOAK_SECONDS (60) of load on the binary while its upstreams flap (like e2e)
