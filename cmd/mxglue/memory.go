@@ -11,7 +11,7 @@ import (
 // heap has doubled, as is its default, but when some ten thousand misses have been: a large cache costs its own size and
 // a few hundredths, and not twice its size.
 const (
-	mostRoom  = 32 << 20 // octets that are allocated before it runs, beside a small cache
+	mostRoom  = 48 << 20 // octets that are allocated before it runs, beside a small cache
 	leastRoom = 16 << 20 // and beside one so large that its own size matters
 	roomEvery = time.Second
 )
@@ -19,7 +19,7 @@ const (
 // gcPercent returns for debug.SetGCPercent how far the heap may grow beyond a cache of so many octets.
 func gcPercent(octets int) int {
 	live := max(octets, leastRoom) // a percentage of less than that would be large, and wrong as soon as the cache grows
-	return 100 * max(leastRoom, mostRoom-live/16, live/24) / live
+	return 100 * max(leastRoom, mostRoom-live/8, live/24) / live
 }
 
 // keepMemory adapts the garbage collector to the size of the cache until ctx ends. Whoever sets GOGC knows better.

@@ -80,12 +80,12 @@ func (c *cell) warm(ctx context.Context, r *runner) error {
 	if end, ok := ctx.Deadline(); ok && end.Before(deadline) {
 		deadline = end
 	}
-	for pass := 0; pass < 2; pass++ { // the second finds what the first lost
+	for pass := 0; pass < 2; pass++ { // the second finds what the first lost, or what was refused in the rush
 		t, err := r.ask(inOrder(c.questions), left, deadline)
 		if err != nil {
 			return err
 		}
-		if n := t.answered + t.wrong + t.lost; t.wrong > 0 || pass > 0 && t.lost*100 > n || n < left {
+		if n := t.answered + t.wrong + t.lost; pass > 0 && (t.wrong > 0 || t.lost*100 > n) || n < left {
 			return fmt.Errorf("not warm: %d queries, of which within %v %d answered, %d wrongly, %d lost", left, warmTime, t.answered, t.wrong, t.lost)
 		}
 	}

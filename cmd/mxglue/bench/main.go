@@ -61,7 +61,7 @@ func main() {
 		exit(serveEcho(os.Args[2]))
 	}
 	rounds := flag.Int("rounds", 5, "turns that every server has in a cell")
-	turn := flag.Duration("turn", 400*time.Millisecond, "how long a turn lasts")
+	turn := flag.Duration("turn", 300*time.Millisecond, "how long a turn lasts")
 	budget := flag.Duration("budget", 7*time.Minute+30*time.Second, "how long everything may take; then what was measured is printed")
 	only := flag.String("only", "", "the cells to run, a regular expression of their names; empty for all")
 	with := flag.String("peers", "", "the peers to run, a regular expression of their names; empty for all")
