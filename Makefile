@@ -29,7 +29,7 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 	  done; \
 	done
 
-bench: ## CPU a query of mxglue beside an echo and the installed peers (5 minutes), then bench-go
+bench: ## CPU a query of mxglue beside an echo and the installed peers (7 minutes), then bench-go
 	go run ./cmd/mxglue/bench
 	@$(MAKE) --no-print-directory bench-go
 
