@@ -47,6 +47,9 @@ func (p *replies) count(qtype uint16, reply []byte, offset int, began time.Time)
 	p.rcodes[indexOf(countedRcodes[:], int(wire.Flags(reply[offset:])&0xf))].Add(1)
 }
 
+// of returns how many replies had an rcode that is counted by itself.
+func (p *replies) of(rcode int) uint64 { return p.rcodes[indexOf(countedRcodes[:], rcode)].Load() }
+
 // indexOf is where x stands in all, or the place behind the last.
 func indexOf[T comparable](all []T, x T) int {
 	for i := range all {

@@ -104,7 +104,6 @@ func (r *Resolver) ResolveFrom(ctx context.Context, dst []byte, q *wire.Query) (
 		return nil, ""
 	}
 	if e == nil || e.Rank() == cache.RankFailure {
-		r.stats.servfail.Add(1)
 		source = "failure"
 	}
 	if e == nil {

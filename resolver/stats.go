@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"github.com/mxglue/mxglue/resolver/upstream"
 )
 
@@ -32,9 +34,9 @@ type Saved struct {
 }
 
 type counters struct {
-	joined, joinsRefused, bundleJoined, bundles, bundleQueries, servfail atomic.Uint64
-	refreshes, crowded, privateDropped                                   atomic.Uint64
-	replies                                                              replies
+	joined, joinsRefused, bundleJoined, bundles, bundleQueries atomic.Uint64
+	refreshes, crowded, privateDropped                         atomic.Uint64
+	replies                                                    replies
 
 	mu      sync.Mutex
 	skipped map[string]uint64 // guarded by mu
@@ -49,7 +51,7 @@ func (r *Resolver) Stats() Stats {
 	st := Stats{
 		InFlight: inFlight, Joined: r.stats.joined.Load(), JoinsRefused: r.stats.joinsRefused.Load(), BundleJoined: r.stats.bundleJoined.Load(),
 		Bundles: r.stats.bundles.Load(), BundleQueries: r.stats.bundleQueries.Load(),
-		ServFail: r.stats.servfail.Load(), Refreshes: r.stats.refreshes.Load(), Crowded: r.stats.crowded.Load(),
+		ServFail: r.stats.replies.of(dns.RcodeServerFailure), Refreshes: r.stats.refreshes.Load(), Crowded: r.stats.crowded.Load(),
 		PrivateDropped: r.stats.privateDropped.Load(), BundleSkipped: make(map[string]uint64), Replies: r.stats.replies.snapshot(),
 	}
 	r.stats.mu.Lock()
