@@ -1,6 +1,6 @@
 package cache
 
-// HOT: a hit is answered here. No allocation, no branch on configuration, and no lock but for the first hit in a while.
+// HOT: a hit is answered here. No allocation, no branch on configuration, and no lock but for the first hit since it came.
 
 import (
 	"encoding/binary"
@@ -61,7 +61,7 @@ func (c *Cache) Find(q *wire.Query, now time.Time) *Entry {
 	return e
 }
 
-// Peek is Find without any effect: no count, no younger place in the LRU order, no wake.
+// Peek is Find without any effect: no count, no other turn when room is needed, no wake.
 func (c *Cache) Peek(q *wire.Query, now time.Time) *Entry { return c.find(q, c.since(now), false) }
 
 func (c *Cache) find(q *wire.Query, at time.Duration, count bool) *Entry {
@@ -76,9 +76,6 @@ func (c *Cache) find(q *wire.Query, at time.Duration, count bool) *Entry {
 	}
 	if count {
 		s.stats.count(e, expired)
-		if e != nil {
-			s.touch(hash, e)
-		}
 	}
 	return e
 }
@@ -138,7 +135,7 @@ func (c *Cache) lookup(s *shard, hash uint64, key []byte, q *wire.Query, at time
 
 // get returns the entry of a rank for the question in key, or nil.
 func (s *shard) get(hash uint64, r Rank, key []byte) *Entry {
-	if e, ok := s.lru.Peek(slot(hash, r)); ok && e.isFor(key) {
+	if e := s.at(slot(hash, r)); e != nil && e.isFor(key) {
 		return e
 	}
 	return nil

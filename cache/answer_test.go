@@ -149,7 +149,7 @@ func TestIsFor(t *testing.T) {
 	c := New(Options{}, epoch)
 	q := query(t, "a.example", dns.TypeA)
 	right := store(t, c, "a.example A\n a.example. 60 IN A 192.0.2.1", epoch)
-	hash := c.hash(right)
+	hash := right.hash(c.seed)
 	for name, text := range map[string]string{
 		"name":                     "b.example A\n b.example. 60 IN A 203.0.113.66",
 		"type":                     "a.example AAAA\n a.example. 60 IN AAAA 2001:db8::66",
@@ -159,15 +159,15 @@ func TestIsFor(t *testing.T) {
 		"the same octets, no data": "a A nx",
 	} {
 		forged := store(t, New(Options{}, epoch), text, epoch)
-		c.shard(hash).insert(hash, forged)
+		c.shard(hash).insert(hash, forged.full, forged.facts)
 		if out := c.Answer(nil, q, epoch); out != nil {
 			t.Errorf("another %s answers:\n%x", name, out)
 		}
 	}
 	forged := store(t, New(Options{}, epoch), "a.example A\n a.example. 60 IN A 203.0.113.66", epoch)
-	forged.mark(asDisabled)
-	c.shard(hash).insert(hash, forged)
+	forged.traits |= asDisabled
+	c.shard(hash).insert(hash, forged.full, forged.facts)
 	want(t, answer(t, c, q, epoch), "miss")
-	c.shard(hash).insert(hash, right)
+	c.shard(hash).insert(hash, right.full, right.facts)
 	want(t, answer(t, c, q, epoch), "0 a.example. 60 IN A 192.0.2.1")
 }

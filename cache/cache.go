@@ -38,7 +38,7 @@ type Options struct {
 // maxShards bounds how many locks the entries are spread over; small caches have fewer, so that Entries stays exact.
 const maxShards = 64
 
-// minPerShard keeps the LRU order meaningful: a shard this small would evict at random.
+// minPerShard keeps the order of eviction meaningful: a shard this small would evict at random.
 const minPerShard = 256
 
 // Cache is safe for use by many goroutines.
@@ -73,7 +73,7 @@ func New(o Options, now time.Time) *Cache {
 	c := &Cache{log: o.Log, seed: maphash.MakeSeed(), start: now, made: o.Entries, shards: make([]shard, n), mask: uint64(n - 1)}
 	c.options.Store(&o)
 	for i := range c.shards {
-		c.shards[i].init(share(o.Entries, n, i), o.Memory/n)
+		c.shards[i].init(c.seed, share(o.Entries, n, i), o.Memory/n)
 	}
 	c.claims.init(max(o.Entries/4, leastClaims))
 	return c
@@ -147,6 +147,17 @@ func (c *Cache) Stats() Stats {
 	st.NotKept = c.notKept.Load()
 	c.claims.stats(&st)
 	return st
+}
+
+// Octets returns how many octets the entries take up, about.
+func (c *Cache) Octets() (sum int) {
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		sum += s.octets
+		s.mu.Unlock()
+	}
+	return sum
 }
 
 // Saved returns the first queries for glue and for a bundle's answers, which need not have gone upstream, and the round

@@ -5,10 +5,10 @@
 //  1. [Cache.Store] takes an upstream's response, drops what is off the chain that starts at QNAME (chain.go), and
 //     decides how long it may live (lifetime.go).
 //  2. It is packed once (pack.go), in the form for clients with DO and, where that differs, in the form without. Where
-//     the TTLs lie and where the message may end is noted then (form.go). The entry and its form are one piece of memory
-//     (room.go), of which a million fit into 320 MiB.
+//     the TTLs lie and where the message may end is noted then (form.go).
 //     [Cache.StorePlain] does all that without unpacking, for responses that are as plain as most (plain.go).
-//  3. The entry goes into the shard of its key at rank answer: into the LRU, which is the book (shard.go).
+//  3. The entry goes into the shard of its key at rank answer: into a segment, with others and their messages (segment.go), and
+//     into the book, which says where it lies and what has to make room (shard.go). A million fit into 256 MiB.
 //  4. If it answers an MX or SRV question, each address RRset of its additional section that passes every guard of
 //     promote.go becomes an entry of its own, at rank glue: a packed reply to a question that nobody has asked yet.
 //

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"hash/maphash"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -45,19 +46,24 @@ type Origin struct {
 	Flushes  uint64        // what Cache.Flushes was when the question began
 }
 
-// Entry is one packed reply. What it says is immutable; beside it stand its hits and some marks. It is small, and its
-// message lies right behind it (newEntry): a million of them have to fit, and a hit is to touch few lines of memory.
+// Entry is one packed reply. Beside what it says, which is immutable, stand its hits and some marks. It is small: a million of
+// them have to fit, and a hit is to touch few lines of memory.
 type Entry struct {
+	full form // for clients with DO
+	facts
+	hits  atomic.Uint32 // halved when a newer entry takes the place; of two hits at once one may be lost
+	marks atomic.Uint32 // mark bits
+}
+
+// facts are what is known of an entry's message. They stand apart from it so that it need not be on the heap before it is kept.
+type facts struct {
 	arrived time.Duration         // in the cache's time
-	full    form                  // for clients with DO
 	more    *more                 // what few entries have; nil for none
 	source  unique.Handle[source] // equal sources are one
-	hits    atomic.Uint32         // halved when a newer entry takes the place; of two hits at once one may be lost
-	touched atomic.Uint32         // shard.inserted when it last was made the youngest
-	marks   atomic.Uint32         // mark bits; those before renewing are set before it is inserted
+	rtt     uint16                // Origin.RTT in steps of rttStep
 	rank    Rank
 	by      By
-	rtt     uint16 // Origin.RTT in steps of rttStep
+	traits  trait
 }
 
 // more is what only some entries have.
@@ -73,24 +79,35 @@ type source struct {
 	upstream string
 }
 
-// mark is one of an entry's yeses and noes.
+// trait is one of the yeses and noes that an entry is made with.
+type trait uint8
+
+const (
+	authentic  trait = 1 << iota // the upstream set AD
+	asDisabled                   // asked with CD: answers CD queries only
+	mayBeStale                   // it may be given for staleFor beyond its end if upstream fails (RFC 8767)
+	forAll                       // of glue: it answers every client, not only source.client
+)
+
+// is says whether an entry has a trait.
+func (f *facts) is(t trait) bool { return f.traits&t != 0 }
+
+// mark is one of those that come later.
 type mark uint32
 
 const (
-	authentic  mark = 1 << iota // the upstream set AD
-	asDisabled                  // asked with CD: answers CD queries only
-	mayBeStale                  // it may be given for staleFor beyond its end if upstream fails (RFC 8767)
-	forAll                      // of glue: it answers every client, not only source.client
-	renewing                    // a refresh is under way: it may be given for the grace beyond its end
-	refreshed                   // the resolver has been woken to refresh it
-	credited                    // its first hit has been counted as saved
+	asked     mark = 1 << iota // it has been asked for since it was put where it lies
+	gone                       // it answers no more: evicted, replaced, flushed, or put elsewhere
+	renewing                   // a refresh is under way: it may be given for the grace beyond its end
+	refreshed                  // the resolver has been woken to refresh it
+	credited                   // its first hit has been counted as saved
 )
 
-// is says whether e has a mark.
-func (e *Entry) is(m mark) bool { return e.marks.Load()&uint32(m) != 0 }
+// marked says whether e has a mark.
+func (e *Entry) marked(m mark) bool { return e.marks.Load()&uint32(m) != 0 }
 
 // mark sets a mark and says whether it was new.
-func (e *Entry) mark(m mark) bool { return !e.is(m) && e.marks.Or(uint32(m))&uint32(m) == 0 }
+func (e *Entry) mark(m mark) bool { return !e.marked(m) && e.marks.Or(uint32(m))&uint32(m) == 0 }
 
 // rttStep is the unit of what an entry remembers of a round trip, which is six seconds at most.
 const rttStep = 100 * time.Microsecond
@@ -135,7 +152,7 @@ func (c *Cache) BundleReason(mx *Entry, who Asker) Reason {
 	return WakeBundle
 }
 
-// slot returns the key under which the LRU keeps an entry of a rank; slot(slot(h, r), r) is h.
+// slot returns the key under which the book has an entry of a rank; slot(slot(h, r), r) is h.
 func slot(hash uint64, r Rank) uint64 { return hash ^ uint64(r)*0x9e3779b97f4a7c15>>8 }
 
 // Rank returns what kind of knowledge e is.
@@ -147,8 +164,11 @@ func (e *Entry) AD() bool { return e.is(authentic) }
 // By returns who had the question asked.
 func (e *Entry) By() By { return e.by }
 
+// hash returns the hash of the question's key.
+func (e *Entry) hash(seed maphash.Seed) uint64 { return e.full.hash(seed, e.is(asDisabled)) }
+
 // question returns the packed question of e.
-func (e *Entry) question() []byte { return e.full.packed[wire.HeaderLen:e.full.question] }
+func (e *Entry) question() []byte { return e.full.asked() }
 
 // staleUntil returns until when e may be given if upstream fails: not beyond its end unless it is of the kind for that.
 func (e *Entry) staleUntil() time.Duration {

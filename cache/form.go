@@ -3,6 +3,7 @@ package cache
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/maphash"
 	"math"
 
 	"github.com/miekg/dns"
@@ -39,6 +40,20 @@ const cutLen = 12
 const forever = math.MaxUint32
 
 func (f *form) msg() []byte { return f.packed[:f.end] }
+
+// asked returns the packed question.
+func (f *form) asked() []byte { return f.packed[wire.HeaderLen:f.question] }
+
+// hash returns the hash of the question's key.
+func (f *form) hash(seed maphash.Seed, cd bool) uint64 {
+	var buf [wire.MaxKey]byte
+	return maphash.Bytes(seed, wire.AppendKey(buf[:0], f.asked(), cd))
+}
+
+// on returns what f says of its octets, of a copy of them: f's own need not be on the heap.
+func (f *form) on(packed []byte) form {
+	return form{packed, f.end, f.question, f.needed, f.cuts, f.life, f.ttl}
+}
 
 // cutAt returns the packed cut i of f.
 func (f *form) cutAt(i int) []byte {

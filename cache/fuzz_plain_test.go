@@ -59,8 +59,8 @@ func differ(t *testing.T, msg []byte, from Origin) {
 	if err != nil {
 		t.Fatalf("taken, although Store does not: %v: %x", err, msg)
 	}
-	if e.full.ttl != want.full.ttl || e.marks.Load() != want.marks.Load() || (e.more == nil) != (want.more == nil) || e.source != want.source || quick.adSeen.Load() != general.adSeen.Load() {
-		t.Errorf("TTL %d, marks %b, want %d, %b: %x", e.full.ttl, e.marks.Load(), want.full.ttl, want.marks.Load(), msg)
+	if e.full.ttl != want.full.ttl || e.traits != want.traits || e.marks.Load() != want.marks.Load() || (e.more == nil) != (want.more == nil) || e.source != want.source || quick.adSeen.Load() != general.adSeen.Load() {
+		t.Errorf("TTL %d, traits %b, marks %b, want %d, %b, %b: %x", e.full.ttl, e.traits, e.marks.Load(), want.full.ttl, want.traits, want.marks.Load(), msg)
 	}
 	for _, c := range []*Cache{quick, general} { // it comes between an MX answer and another one
 		tell(t, c, "late.example.", name, 2)

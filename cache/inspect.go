@@ -93,7 +93,8 @@ func (c *Cache) each(f func(e *Entry)) {
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
-		entries := s.lru.Values()
+		entries := make([]*Entry, 0, len(s.book))
+		s.each(func(_ uint64, e *Entry) { entries = append(entries, e) })
 		s.mu.Unlock()
 		for _, e := range entries {
 			f(e)
@@ -138,12 +139,13 @@ func (c *Cache) remove(gone func(hash uint64, e *Entry) bool) (removed int) {
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
-		for _, at := range s.lru.Keys() {
-			if e, ok := s.lru.Peek(at); ok && gone(slot(at, e.rank), e) {
-				s.lru.Remove(at)
+		s.each(func(at uint64, e *Entry) {
+			if gone(slot(at, e.rank), e) {
+				s.discard(at, e)
 				removed++
 			}
-		}
+		})
+		s.tidy()
 		s.mu.Unlock()
 	}
 	return removed

@@ -16,13 +16,12 @@ const maxPlain = 1232
 // apex is the owner name of most records: a pointer to the question (RFC 1035 §4.1.4).
 const apex = "\xc0\x0c"
 
-// StorePlain is Store for a packed response that need not be unpacked to be understood, which most are not: addresses
+// StorePlain is Store for a packed response that need not be unpacked to be understood, which most are not: eight addresses
 // that stand behind their question and nothing else, or no such data or name by the word of one SOA record. It returns
 // nil for every other, and for what Store would not keep as it is: that is Store's. The message is a response to its own
 // question, which is in lower case, complete, and NOERROR or NXDOMAIN.
 func (c *Cache) StorePlain(msg []byte, from Origin, now time.Time) *Entry {
 	p := plain{msg: msg, cache: c}
-	p.addresses = p.room[:0]
 	o := c.options.Load()
 	if len(msg) > maxPlain || o.MinTTL > 0 || o.MaxTTL > 0 || !p.read() {
 		return nil
@@ -30,25 +29,21 @@ func (c *Cache) StorePlain(msg []byte, from Origin, now time.Time) *Entry {
 	if p.ad {
 		c.SawAD()
 	}
-	var room [maxPlain + 2*maxRecords]byte
-	f := newForm(p.pack(room[:0]), p.soa.End > 0)
-	f.ttl = p.ttl
-	e := c.entry(RankAnswer, from, f, now)
+	var room [maxPlain + 2*(maxAddresses+1)]byte
+	full, f := newForm(p.pack(room[:0]), p.soa.End > 0), c.facts(RankAnswer, from, now)
+	full.ttl = p.ttl
 	if p.ad {
-		e.mark(authentic)
+		f.traits |= authentic
 	}
 	if p.mayBeStale() {
-		e.mark(mayBeStale)
+		f.traits |= mayBeStale
 	}
 	if p.qtype == dns.TypeMX {
-		e.more = new(more)
+		f.more = new(more)
 	}
-	hash := c.hash(e)
-	if from.Flushes == c.Flushes() {
-		c.shard(hash).insert(hash, e)
-	}
+	e, hash := c.keep(full, f, from, true)
 	if p.isAddress() && !e.is(asDisabled) {
-		c.settle(hash, e, c.setOf(p.addresses))
+		c.settle(hash, e, c.setOf(p.addresses[:p.answers]))
 	}
 	return e
 }
@@ -64,8 +59,7 @@ type plain struct {
 	soa       wire.Record
 	ttl       uint32
 	ad        bool
-	addresses []netip.Addr
-	room      [maxAddresses]netip.Addr // for those
+	addresses [maxAddresses]netip.Addr // of the answers
 }
 
 func (p *plain) isAddress() bool { return p.qtype == dns.TypeA || p.qtype == dns.TypeAAAA }
@@ -80,7 +74,7 @@ func (p *plain) read() bool {
 	if p.soa.End > 0 {
 		return p.answers == 0 && p.negative()
 	}
-	return p.answers > 0 && p.answers <= maxRecords && p.ttl > 0
+	return p.answers > 0 && p.ttl > 0
 }
 
 // take looks at one record.
@@ -103,9 +97,12 @@ func (p *plain) take(r wire.Record) bool {
 		p.soa = r
 		return first && r.Type == dns.TypeSOA
 	}
-	p.answers++
 	address, ok := netip.AddrFromSlice(data)
-	p.addresses = append(p.addresses, address.Unmap())
+	if p.answers == len(p.addresses) {
+		return false
+	}
+	p.addresses[p.answers] = address.Unmap()
+	p.answers++
 	return ok && r.Type == p.qtype && string(p.msg[r.Start:r.TTL-4]) == apex && (len(data) == 4) == (p.qtype == dns.TypeA) && p.isAddress() &&
 		wire.Flags(p.msg)&0xf == dns.RcodeSuccess
 }
@@ -173,7 +170,7 @@ func (p *plain) mayBeStale() bool {
 	if p.soa.End > 0 {
 		return p.isAddress() && wire.Flags(p.msg)&0xf == dns.RcodeSuccess && !isListName(p.msg[wire.HeaderLen:p.question-4])
 	}
-	for _, a := range p.addresses {
+	for _, a := range p.addresses[:p.answers] {
 		if a.IsLoopback() {
 			return false
 		}

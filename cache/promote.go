@@ -111,7 +111,8 @@ func (c *Cache) consider(o offer, m *dns.Msg, now time.Time) {
 	}
 	c.claims.promoted(hash, c.since(now)+life, o.rules.Glue == Trust)
 	if o.rules.Glue == Trust {
-		c.shard(hash).insert(hash, c.glue(o, life, now))
+		full, f := c.glue(o, life, now)
+		c.shard(hash).insert(hash, full, f)
 	}
 }
 
@@ -138,7 +139,7 @@ func (o offer) glueLife() time.Duration {
 }
 
 // glue packs an offer as the reply to its own question.
-func (c *Cache) glue(o offer, life time.Duration, now time.Time) *Entry {
+func (c *Cache) glue(o offer, life time.Duration, now time.Time) (full form, f facts) {
 	m := new(dns.Msg)
 	m.SetQuestion(o.name, o.qtype)
 	for _, rr := range dns.Dedup(slices.Clone(o.set), nil) { // an RRset has no record twice (RFC 2181 §5)
@@ -146,13 +147,13 @@ func (c *Cache) glue(o offer, life time.Duration, now time.Time) *Entry {
 		rr.Header().Ttl = uint32(life / time.Second) // guard 7: what is handed out counts down from here
 		m.Answer = append(m.Answer, rr)
 	}
-	full, _, _ := pack(m, false) // the name came off the wire, so it packs
-	g := c.entry(RankGlue, o.from, full, now)
-	g.full.ttl = uint32(life / time.Second)
+	full, _, _ = pack(m, false) // the name came off the wire, so it packs
+	full.ttl = uint32(life / time.Second)
+	f = c.facts(RankGlue, o.from, now)
 	if o.rules.GlueForAll {
-		g.mark(forAll)
+		f.traits |= forAll
 	}
-	return g
+	return full, f
 }
 
 // guard asks guards 1 to 4 and 7 in turn; 5 is contradicted, 6 is claims.note, 8 and 9 are asked when a client comes (glueFits).
@@ -192,9 +193,9 @@ func (c *Cache) guard(o offer, life time.Duration, m *dns.Msg) refusal {
 func (c *Cache) contradicted(hash, set uint64) bool {
 	s := c.shard(hash)
 	s.mu.Lock()
-	e, ok := s.lru.Peek(slot(hash, RankAnswer))
+	e := s.at(slot(hash, RankAnswer))
 	s.mu.Unlock()
-	if !ok {
+	if e == nil {
 		return false
 	}
 	m, err := e.Msg()

@@ -1,167 +1,230 @@
 package cache
 
 import (
+	"hash/maphash"
+	"math"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// shard is a part of the entries. The LRU is the book of them, behind a lock; before it stands a table that hits are read
-// from without one.
+// shard is a part of the entries. They lie in segments in the order in which they came; the book says where; before the book
+// stands a table that hits are read from without a lock.
+//
+// When room is needed a hand goes over the entries from the oldest on: what has been asked for since it was put there is put
+// behind the youngest and gets another turn, the first that has not is thrown out (the clock algorithm, which keeps what an
+// LRU keeps, without a write to a list at each hit).
 type shard struct {
 	front front
-	// inserted counts the entries that came. One that was made the youngest an eighth of the LRU's length of entries ago or
-	// later is young enough: a burst of hits need not reorder the list, and a list that nothing is added to needs no order.
-	inserted atomic.Uint32
-	young    uint32
 
-	mu        sync.Mutex
-	lru       *simplelru.LRU[uint64, *Entry] // by slot
-	octets    int                            // that the entries take up, about
-	maxOctets int
+	mu       sync.Mutex
+	seed     maphash.Seed
+	book     map[uint64]place                 // by slot; without pointers, so that the garbage collector passes it by
+	segments *simplelru.LRU[uint32, *segment] // by number, from the oldest to the youngest: they are looked at only, which leaves an LRU in order
+	youngest uint32                           // the number of the segment that is being filled
+	hand     int                              // how many entries of the oldest segment it has passed: all of them gone
+	room     struct{ entries, octets int }    // the most there may be
+	octets   int                              // that the entries take up, about
+	gone     int                              // octets that those take up which are gone, and their segments are not
 
 	_     [64]byte // what hits write shares no cache line with what they read
 	stats hitStats
 	_     [64]byte
 }
 
-// hitStats are the counters of the hot path.
-type hitStats struct {
-	hits, misses, expired       atomic.Uint64
-	glueHits, bundleHits, stale atomic.Uint64
-	evicted, evictedMemory      atomic.Uint64
-	savedQueries                atomic.Uint64 // first hits on glue and on what a bundle fetched
-	savedWait                   atomic.Int64  // nanoseconds: the round trips that these did not wait for
-}
+// place is where an entry lies.
+type place struct{ segment, index uint32 }
 
-func (s *shard) init(entries, octets int) {
-	s.maxOctets, s.young = octets, uint32(max(1, entries/8))
-	s.lru, _ = simplelru.NewLRU(entries, s.forget) // errs on sizes below 1 only
+func (s *shard) init(seed maphash.Seed, entries, octets int) {
+	s.seed, s.room.entries, s.room.octets = seed, entries, octets
+	s.book = make(map[uint64]place)
+	s.segments, _ = simplelru.NewLRU[uint32, *segment](math.MaxInt, nil) // it never throws out by itself: the hand does
 	s.front = newFront(entries)
 }
 
-// forget is told by the LRU of an entry that is gone.
-func (s *shard) forget(at uint64, e *Entry) {
+// insert puts an entry at its rank, and returns it; what held the place before is gone. What has not been asked for makes room.
+func (s *shard) insert(hash uint64, full form, f facts) *Entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, hits := slot(hash, f.rank), uint32(0)
+	if old := s.at(at); old != nil {
+		hits = old.hits.Load() / 2
+		s.discard(at, old)
+	}
+	s.fit(1, sizeOf(&full, f.more))
+	e := s.put(at, full, f)
+	e.hits.Store(hits)
+	s.front.drop(hash) // the next query finds out what answers it now
+	return e
+}
+
+// put lays an entry behind the youngest.
+func (s *shard) put(at uint64, full form, f facts) *Entry {
+	g, ok := s.segments.Peek(s.youngest)
+	if !ok || !g.hasRoom(len(full.packed)) {
+		g = s.begin(len(full.packed))
+	}
+	e := g.put(full, f)
+	s.book[at] = place{s.youngest, uint32(len(g.entries) - 1)}
+	s.octets += e.size()
+	return e
+}
+
+// begin begins a segment, with room for an eighth of as many entries as there are, of their mean size; or for octets.
+func (s *shard) begin(octets int) *segment {
+	n := min(max(leastInSegment, len(s.book)/8), mostInSegment)
+	mean := octets
+	if len(s.book) > 0 {
+		mean = s.octets/len(s.book) - entryOverhead
+	}
+	g := newSegment(n, n*mean)
+	s.youngest++
+	s.segments.Add(s.youngest, g)
+	return g
+}
+
+// at returns the entry at a slot, or nil.
+func (s *shard) at(slot uint64) *Entry {
+	p, ok := s.book[slot]
+	if !ok {
+		return nil
+	}
+	g, _ := s.segments.Peek(p.segment)
+	return &g.entries[p.index]
+}
+
+// discard takes an entry out of the book and the table in front of it.
+func (s *shard) discard(at uint64, e *Entry) {
+	delete(s.book, at)
+	s.front.drop(slot(at, e.rank))
+	s.leave(e)
+}
+
+// leave leaves an entry behind that is not, or no more, in the book at its place.
+func (s *shard) leave(e *Entry) {
+	e.mark(gone)
 	s.octets -= e.size()
+	s.gone += e.size()
+}
+
+// fit makes room for so many more entries and octets.
+func (s *shard) fit(entries, octets int) {
+	for len(s.book) > 0 && (len(s.book)+entries > s.room.entries || s.octets+octets > s.room.octets) {
+		s.stats.evicted.Add(1)
+		if len(s.book)+entries <= s.room.entries {
+			s.stats.evictedMemory.Add(1)
+		}
+		s.evict()
+	}
+	s.tidy()
+}
+
+// mostTurns is how many entries in a row get another turn because they have been asked for: the shard's lock is not to be held
+// for long, and where so many have been it matters little which one goes.
+const mostTurns = 1024
+
+// evict throws one entry out.
+func (s *shard) evict() {
+	for range mostTurns {
+		e := s.oldest()
+		if !e.marked(asked) {
+			break
+		}
+		s.again(e)
+	}
+	e := s.oldest()
+	s.discard(s.slotOf(e), e)
+}
+
+// tidy lets segments go until little memory is taken up by what is gone: the hand goes on, and what lives there gets another
+// turn.
+func (s *shard) tidy() {
+	for s.segments.Len() > 1 && s.gone > s.octets/4 {
+		if e := s.oldest(); e != nil && s.segments.Len() > 1 {
+			s.again(e)
+		}
+	}
+}
+
+// oldest moves the hand to the oldest entry that is not gone, and returns it, or nil if there is none. The segments that it has
+// passed are let go.
+func (s *shard) oldest() *Entry {
+	for {
+		number, g, ok := s.segments.GetOldest()
+		if !ok {
+			return nil
+		}
+		for ; s.hand < len(g.entries); s.hand++ {
+			if e := &g.entries[s.hand]; !e.marked(gone) {
+				return e
+			}
+		}
+		if number == s.youngest {
+			return nil
+		}
+		s.segments.RemoveOldest()
+		s.gone -= g.size
+		s.hand = 0
+	}
+}
+
+// again puts an entry behind the youngest, as one that has not been asked for yet. What a reader notes in that very moment
+// beside the one that it has found may be lost: a hit, or that it was woken for.
+func (s *shard) again(e *Entry) {
+	at := s.slotOf(e)
+	next := s.put(at, e.full, e.facts)
+	next.hits.Store(e.hits.Load())
+	next.marks.Store(e.marks.Load() &^ uint32(asked))
+	s.leave(e)
 	s.front.drop(slot(at, e.rank))
 }
 
-// insert puts e at its rank; what held the place before is gone. The least recently asked make room.
-func (s *shard) insert(hash uint64, e *Entry) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	at := slot(hash, e.rank)
-	if old, ok := s.lru.Peek(at); ok {
-		e.hits.Store(old.hits.Load() / 2)
-		s.octets -= old.size() // the LRU tells of those it throws out, not of those it replaces
+// slotOf returns the slot of an entry.
+func (s *shard) slotOf(e *Entry) uint64 { return slot(e.hash(s.seed), e.rank) }
+
+// each calls f for every entry and its slot. f may discard it.
+func (s *shard) each(f func(at uint64, e *Entry)) {
+	for _, g := range s.segments.Values() {
+		for i := range g.entries {
+			if e := &g.entries[i]; !e.marked(gone) {
+				f(s.slotOf(e), e)
+			}
+		}
 	}
-	s.octets += e.size()
-	e.touched.Store(s.inserted.Add(1))
-	if s.lru.Add(at, e) {
-		s.stats.evicted.Add(1)
-	}
-	s.front.drop(hash) // the next query finds out what answers it now
-	s.fit()
 }
 
-// resize gives the shard other bounds; the least recently asked make room at once.
+// resize gives the shard other bounds; what there is too much of goes at once.
 func (s *shard) resize(entries, octets int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.maxOctets = octets
-	s.stats.evicted.Add(uint64(s.lru.Resize(entries)))
-	s.fit()
-}
-
-// fit evicts until the entries take up no more than they may. Called with mu held.
-func (s *shard) fit() {
-	for s.octets > s.maxOctets && s.lru.Len() > 1 {
-		s.lru.RemoveOldest()
-		s.stats.evicted.Add(1)
-		s.stats.evictedMemory.Add(1)
-	}
-}
-
-// touch makes e the youngest if it is not young any more.
-func (s *shard) touch(hash uint64, e *Entry) {
-	if s.inserted.Load()-e.touched.Load() < s.young {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lru.Get(slot(hash, e.rank))
-	e.touched.Store(s.inserted.Load())
-}
-
-// entryOverhead is what an entry takes up beside its messages, octets: the Entry, and its places in front and in the LRU's
-// list and map.
-const entryOverhead = 80 + 16 + 80 + 32
-
-// size returns about how many octets e takes up.
-func (e *Entry) size() int {
-	n := entryOverhead + roomFor(len(e.full.packed))
-	if e.more != nil {
-		n += 64 + cap(e.more.options)
-		if e.more.plain != nil {
-			n += 32 + cap(e.more.plain.packed)
-		}
-	}
-	return n
+	s.room.entries, s.room.octets = entries, octets
+	s.fit(0, 0)
 }
 
 // remove takes the entry of a rank for a question away.
 func (s *shard) remove(hash uint64, r Rank) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lru.Remove(slot(hash, r))
+	at := slot(hash, r)
+	if e := s.at(at); e != nil {
+		s.discard(at, e)
+		s.tidy()
+	}
 }
 
-// addTo adds what this shard counted.
-func (s *shard) addTo(st *Stats) {
-	s.mu.Lock()
-	st.Entries += s.lru.Len()
-	st.Octets += s.octets
-	s.mu.Unlock()
-	st.Hits += s.stats.hits.Load()
-	st.Misses += s.stats.misses.Load()
-	st.Expired += s.stats.expired.Load()
-	st.Evicted += s.stats.evicted.Load()
-	st.GlueHits += s.stats.glueHits.Load()
-	st.BundleHits += s.stats.bundleHits.Load()
-	st.StaleHits += s.stats.stale.Load()
-	st.EvictedMemory += s.stats.evictedMemory.Load()
-}
+// entryOverhead is what an entry takes up beside its messages, octets: the Entry, and its places in front and in the book.
+const entryOverhead = 80 + 16 + 28
 
-// count counts a hit on e, or a miss; expired says that an answer was there and has ended.
-func (st *hitStats) count(e *Entry, expired bool) {
-	switch {
-	case e == nil:
-		st.misses.Add(1)
-		if expired {
-			st.expired.Add(1)
+// size returns about how many octets e takes up.
+func (e *Entry) size() int { return sizeOf(&e.full, e.more) }
+
+func sizeOf(full *form, more *more) int {
+	n := entryOverhead + len(full.packed)
+	if more != nil {
+		n += 64 + cap(more.options)
+		if more.plain != nil {
+			n += 32 + cap(more.plain.packed)
 		}
-		return
-	case e.rank == RankGlue:
-		st.glueHits.Add(1)
-		st.credit(e)
-	case e.rank != RankAnswer:
-	case expired:
-		st.stale.Add(1)
-	case e.by == ByBundle:
-		st.bundleHits.Add(1)
-		st.credit(e)
 	}
-	e.hits.Store(e.hits.Load() + 1)
-	st.hits.Add(1)
-}
-
-// credit counts the first hit on what nobody had asked for yet: without it, that query would have gone upstream and
-// waited. The hits after it are any cache's.
-func (st *hitStats) credit(e *Entry) {
-	if e.mark(credited) {
-		st.savedQueries.Add(1)
-		st.savedWait.Add(int64(time.Duration(e.rtt) * rttStep))
-	}
+	return n
 }

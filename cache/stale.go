@@ -32,7 +32,7 @@ const renewGrace = 3 * time.Second
 
 // inGrace says whether e has just ended and is being refreshed.
 func (e *Entry) inGrace(at time.Duration) bool {
-	return e.is(renewing) && at < e.expires()+renewGrace
+	return e.marked(renewing) && at < e.expires()+renewGrace
 }
 
 // graceFits says whether e, if it is in its grace, may be given to this client: AD is not promised beyond the TTL.

@@ -7,8 +7,6 @@ import (
 	"unique"
 
 	"github.com/miekg/dns"
-
-	"github.com/mxglue/mxglue/cache/wire"
 )
 
 // maxRecords bounds what is kept of one response; larger ones are passed on and forgotten.
@@ -35,25 +33,22 @@ func (c *Cache) Store(m *dns.Msg, from Origin, now time.Time) (*Entry, error) {
 		return nil, err
 	}
 	q := m.Question[0]
-	e := c.entry(RankAnswer, from, full, now)
-	e.full.ttl = uint32(life / time.Second)
+	f := c.facts(RankAnswer, from, now)
+	full.ttl = uint32(life / time.Second)
 	if m.AuthenticatedData {
-		e.mark(authentic)
+		f.traits |= authentic
 	}
 	if life > 0 && staleable(m) {
-		e.mark(mayBeStale)
+		f.traits |= mayBeStale
 	}
 	if plain != nil || q.Qtype == dns.TypeMX {
-		e.more = &more{plain: plain}
+		f.more = &more{plain: plain}
 	}
-	hash := c.hash(e)
-	switch {
-	case count(m) > maxRecords, m.Truncated: // RFC 1035 §7.4
+	tooLarge := count(m) > maxRecords || m.Truncated // RFC 1035 §7.4
+	if tooLarge {
 		c.notKept.Add(1)
-	case from.Flushes != c.Flushes(): // asked before somebody wanted it forgotten
-	case life > 0:
-		c.shard(hash).insert(hash, e)
 	}
+	e, hash := c.keep(full, f, from, life > 0 && !tooLarge)
 	if e.answersAddress(q) {
 		c.settle(hash, e, c.addressSet(m, end))
 	}
@@ -71,32 +66,31 @@ func (c *Cache) Failure(q dns.Question, from Origin, why []byte, now time.Time) 
 	m := &dns.Msg{Question: []dns.Question{q}}
 	m.Rcode = dns.RcodeServerFailure
 	full, _, _ := pack(m, true) // a question that came off the wire packs
-	e := c.entry(RankFailure, from, full, now)
-	e.full.ttl = uint32(failureTTL / time.Second)
+	f := c.facts(RankFailure, from, now)
+	full.ttl = uint32(failureTTL / time.Second)
 	if why != nil || q.Qtype == dns.TypeMX {
-		e.more = &more{options: why}
+		f.more = &more{options: why}
 	}
-	if hash := c.hash(e); from.Flushes == c.Flushes() { // else it was asked of those who are asked no more
-		c.shard(hash).insert(hash, e)
-	}
+	e, _ := c.keep(full, f, from, true)
 	return e
 }
 
-// entry makes an entry of a rank with everything that its origin says.
-func (c *Cache) entry(r Rank, from Origin, full form, now time.Time) *Entry {
-	e := newEntry(full)
-	e.rank, e.by, e.arrived = r, from.By, c.since(now)
+// facts returns what is known of an entry of a rank by its origin.
+func (c *Cache) facts(r Rank, from Origin, now time.Time) facts {
+	f := facts{rank: r, by: from.By, arrived: c.since(now), source: unique.Make(source{from.Client, from.Upstream})}
 	if from.CD && r != RankGlue {
-		e.mark(asDisabled)
+		f.traits |= asDisabled
 	}
-	e.source = unique.Make(source{from.Client, from.Upstream})
-	e.rtt = uint16(min(from.RTT/rttStep, math.MaxUint16))
-	return e
+	f.rtt = uint16(min(from.RTT/rttStep, math.MaxUint16))
+	return f
 }
 
-// hash returns the hash of e's key.
-func (c *Cache) hash(e *Entry) uint64 {
-	var buf [wire.MaxKey]byte
-	_, hash := c.key(buf[:], e.question(), e.is(asDisabled))
-	return hash
+// keep makes an entry, and puts it in its place if it may be kept: not if the question began before the last flush, since it
+// was asked of those who are asked no more, or before somebody wanted it forgotten. It returns the hash of its key, too.
+func (c *Cache) keep(full form, f facts, from Origin, may bool) (e *Entry, hash uint64) {
+	hash = full.hash(c.seed, f.is(asDisabled))
+	if may && from.Flushes == c.Flushes() {
+		return c.shard(hash).insert(hash, full, f), hash
+	}
+	return newSegment(1, len(full.packed)).put(full, f), hash
 }

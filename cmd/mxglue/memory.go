@@ -8,18 +8,18 @@ import (
 )
 
 // The garbage collector's room. Hits leave nothing behind, misses a few hundred octets each. So it need not run when the
-// heap has doubled, as is its default, but when some ten thousand misses have been: a large cache costs its own size and
-// a few hundredths, and not twice its size.
+// heap has doubled, as is its default, but when some hundred thousand misses have been. What a run costs grows with the
+// cache, slowly: so does the room beside a large one.
 const (
 	mostRoom  = 48 << 20 // octets that are allocated before it runs, beside a small cache
-	leastRoom = 16 << 20 // and beside one so large that its own size matters
+	leastLive = 16 << 20 // a percentage of less than that would be large, and wrong as soon as the cache grows
 	roomEvery = time.Second
 )
 
 // gcPercent returns for debug.SetGCPercent how far the heap may grow beyond a cache of so many octets.
 func gcPercent(octets int) int {
-	live := max(octets, leastRoom) // a percentage of less than that would be large, and wrong as soon as the cache grows
-	return 100 * max(leastRoom, mostRoom-live/8, live/24) / live
+	live := max(octets, leastLive)
+	return 100 * max(mostRoom-live/8, live/3) / live
 }
 
 // keepMemory adapts the garbage collector to the size of the cache until ctx ends. Whoever sets GOGC knows better.

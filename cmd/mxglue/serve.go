@@ -65,7 +65,7 @@ func serve(ctx context.Context, load func() (Config, error), out io.Writer) erro
 
 	r.parts.Go(func() { r.server.Serve(ctx) }) // first: what follows may have a long history to read
 	r.parts.Go(func() { r.questions.Watch(ctx) })
-	r.parts.Go(func() { keepMemory(ctx, func() int { return r.answers.Stats().Octets }) })
+	r.parts.Go(func() { keepMemory(ctx, r.answers.Octets) })
 	if hot := newHotlist(config.Cache.Hotlist, r.log); hot != nil {
 		r.parts.Go(func() { hot.run(ctx, r.answers, r.questions.Warm, r.log) })
 	}

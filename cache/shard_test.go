@@ -60,19 +60,26 @@ func TestReplaceEvictsNothing(t *testing.T) {
 	}
 }
 
-// TestRecentlyAskedStay: the names that clients go on asking for outlive many that nobody asks.
-func TestRecentlyAskedStay(t *testing.T) {
-	for entries, asked := range map[int]int{2: 1, 10: 3, 1000: 100} {
-		c := New(Options{Entries: entries}, epoch)
-		fill(t, c, 0, asked, epoch)
-		for next := asked; next < 10*entries; next++ {
+// TestAskedStay: the names that clients go on asking for outlive many that nobody asks, and what nobody has asked for while
+// twice as many came as there is room for is gone.
+func TestAskedStay(t *testing.T) {
+	for _, x := range []struct{ entries, asked int }{{2, 1}, {10, 3}, {64, 40}, {1000, 100}, {1000, 500}} {
+		c := New(Options{Entries: x.entries}, epoch)
+		fill(t, c, 0, x.asked, epoch)
+		for next := x.asked; next < 10*x.entries; next++ {
 			fill(t, c, next, next+1, epoch)
-			if next%max(1, entries/10) == 0 {
-				for i := range asked {
+			if next%max(1, x.entries/10) == 0 {
+				for i := range x.asked {
 					if answer(t, c, query(t, numbered(i), dns.TypeA), epoch) == nil {
-						t.Fatalf("%d entries: name %d was asked all the time, and is gone after %d", entries, i, next)
+						t.Fatalf("%d entries: name %d was asked all the time, and is gone after %d", x.entries, i, next)
 					}
 				}
+			}
+		}
+		fill(t, c, 10*x.entries, 12*x.entries+maxShards, epoch)
+		for i := range x.asked {
+			if len(c.shards) == 1 && c.Peek(query(t, numbered(i), dns.TypeA), epoch) != nil {
+				t.Errorf("%d entries: nobody has asked for name %d while twice as many came, and it is there", x.entries, i)
 			}
 		}
 	}
