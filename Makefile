@@ -14,7 +14,7 @@ deb: ## build the Debian package dist/mxglue_VERSION_ARCH.deb (GOARCH chooses th
 	packaging/build
 
 man: ## write the man pages to dist/man
-	go run ./cmd/mxglue man dist/man
+	go run -tags man ./cmd/mxglue man dist/man
 
 test: ## the tests
 	go test ./...
@@ -45,8 +45,10 @@ soak: ## SOAK_SECONDS (60) of load on the binary while its upstreams flap (like 
 lint: ## gofmt, vet, staticcheck, go.mod in order
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
 	go vet ./...
+	go vet -tags man ./cmd/mxglue
 	go vet -tags e2e ./cmd/mxglue/e2e/...
 	go tool staticcheck ./...
+	go tool staticcheck -tags man ./cmd/mxglue
 	go tool staticcheck -tags e2e ./cmd/mxglue/e2e/...
 	go mod tidy -diff
 

@@ -64,8 +64,8 @@ func (s *sources) unknownKeys(settings []setting) (problems ConfigError) {
 func unknownEnvironment(settings []setting) (problems ConfigError) {
 	for _, variable := range os.Environ() {
 		name, _, _ := strings.Cut(variable, "=")
-		known := slices.ContainsFunc(settings, func(k setting) bool { return k.variable() == name })
-		if !strings.HasPrefix(name, environmentPrefix) || known || isKubernetes(name) {
+		if !strings.HasPrefix(name, environmentPrefix) || isKubernetes(name) ||
+			slices.ContainsFunc(settings, func(k setting) bool { return k.variable() == name }) {
 			continue
 		}
 		text := "no such variable" + suggest(name, settings, setting.variable)

@@ -58,7 +58,8 @@ func rootCommand(args []string) *cobra.Command {
 	}
 	root.SetArgs(args)
 	root.AddCommand(serveCommand(), checkCommand(), planCommand(), fakemxCommand(), statsCommand(), explainCommand(), doctorCommand(),
-		flushCommand(), dumpCommand(), configCommand(), reloadCommand(), manCommand())
+		flushCommand(), dumpCommand(), configCommand(), reloadCommand())
+	root.AddCommand(packaging()...)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return exitError{exitConfig, fmt.Errorf("%w (see mxglue %s --help)", err, cmd.Name())}
 	})

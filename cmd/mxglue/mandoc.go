@@ -1,3 +1,5 @@
+//go:build man
+
 package main
 
 import (
@@ -7,9 +9,10 @@ import (
 	"github.com/spf13/cobra/doc"
 )
 
-// manCommand is "mxglue man", with which the package is built: it is not for users.
-func manCommand() *cobra.Command {
-	return &cobra.Command{
+// packaging has what only the build of the package needs: "mxglue man". Its libraries, a Markdown renderer among them,
+// would cost every daemon a MiB.
+func packaging() []*cobra.Command {
+	return []*cobra.Command{{
 		Use:    "man DIRECTORY",
 		Short:  "Write the man pages of all commands to a directory",
 		Hidden: true,
@@ -17,7 +20,7 @@ func manCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return writeManPages(cmd.Root(), args[0])
 		},
-	}
+	}}
 }
 
 // writeManPages writes the man pages of a command and of those below it, mxglue-serve.1 and so on, into a directory that

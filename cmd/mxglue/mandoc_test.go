@@ -2,18 +2,29 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 )
 
+// manBinary builds the mxglue with which packaging/build writes the man pages.
+func manBinary(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "mxglue")
+	if out, err := exec.Command("go", "build", "-tags", "man", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build -tags man: %v\n%s", err, out)
+	}
+	return binary
+}
+
 // Every command that a user sees has its page, and nothing in the pages tells when or where they were made.
 func TestManPages(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "86400")
 	directory := filepath.Join(t.TempDir(), "man")
-	if code := run(t.Context(), []string{"man", directory}); code != exitOK {
-		t.Fatalf("exit code %d", code)
+	if out, err := exec.Command(manBinary(t), "man", directory).CombinedOutput(); err != nil {
+		t.Fatalf("mxglue man: %v\n%s", err, out)
 	}
 	files, err := os.ReadDir(directory)
 	if err != nil {
@@ -55,10 +66,30 @@ func TestManPagesErrors(t *testing.T) {
 	if err := os.WriteFile(occupied, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if code := run(t.Context(), []string{"man", occupied}); code != exitFailed {
-		t.Errorf("into a file: exit code %d, want %d", code, exitFailed)
+	binary := manBinary(t)
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"man", occupied}, exitFailed, occupied},
+		{[]string{"man"}, exitConfig, "accepts 1 arg"},
+	} {
+		cmd := exec.Command(binary, c.args...)
+		out, _ := cmd.CombinedOutput()
+		if code := cmd.ProcessState.ExitCode(); code != c.code || !strings.Contains(string(out), c.says) {
+			t.Errorf("mxglue %v: exit code %d, want %d, and %q in %q", c.args, code, c.code, c.says, out)
+		}
 	}
-	if code := run(t.Context(), []string{"man"}); code != exitConfig {
-		t.Errorf("without a directory: exit code %d, want %d", code, exitConfig)
+}
+
+// Who runs the daemon does not pay for what the package is built with.
+func TestNoManCommandIsInstalled(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	if strings.Contains(string(out), "github.com/spf13/cobra/doc\n") {
+		t.Error("the binary has cobra's writer of man pages, with all its libraries")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/mxglue/mxglue/smtpprobe/lookup"
 )
@@ -18,10 +19,12 @@ const maxMaxAge = 31557600
 // shortMaxAge is a max_age that leaves little of a policy's protection: it is expected to be weeks (RFC 8461 3.2).
 const shortMaxAge = 86400
 
-var (
-	agePattern = regexp.MustCompile(`^[0-9]{1,10}$`)
-	mxPattern  = regexp.MustCompile(`^(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`)
-)
+var agePattern = regexp.MustCompile(`^[0-9]{1,10}$`)
+
+// mxPattern takes 120 KiB, counting letters: a daemon that probes nothing does without it.
+var mxPattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`)
+})
 
 // policy is what a policy file says.
 type policy struct {
@@ -87,7 +90,7 @@ func parseMX(value string) (string, error) {
 	switch _, err := netip.ParseAddr(strings.Trim(name, "[]")); {
 	case err == nil:
 		return "", fmt.Errorf("its mx %q is an address, not a name", lookup.Clip(value, 60))
-	case len(name) > 253 || !mxPattern.MatchString(name):
+	case len(name) > 253 || !mxPattern().MatchString(name):
 		return "", fmt.Errorf("its mx %q is neither a host name in A-labels nor %q and one", lookup.Clip(value, 60), "*.")
 	}
 	return name, nil
