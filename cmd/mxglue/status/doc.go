@@ -8,7 +8,7 @@
 //  3. GET /stats: JSON, the fields of the Stats structs as they are;
 //  4. GET /metrics: the Prometheus text format (metrics.go, metricstimes.go), docs/metrics.md;
 //  5. GET /healthz: 200 or 503, decided by [Snapshot.Trouble];
-//  6. GET /: a page (page.go, web/). It and "mxglue stats" ([WriteText]) show the same [Snapshot.Sections] and
+//  6. GET /: a page (page.go, view.go, web/). It and "mxglue stats" ([WriteText]) show the same [Snapshot.Sections] and
 //     [Snapshot.Notes]. Its scripts read GET /live (live.go: server-sent events, one a second), GET /series (series.go:
 //     what [Series] remembers of ten minutes and of a day) and GET /busiest, and of the paths below those that are there.
 //  7. POST /flush?name=DOMAIN and GET /dump?name=DOMAIN (control.go): JSON, for clients on loopback and for those with

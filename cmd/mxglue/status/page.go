@@ -1,11 +1,9 @@
 package status
 
 import (
-	"bytes"
 	"embed"
-	"html/template"
+	"io"
 	"io/fs"
-	"log/slog"
 	"net/http"
 
 	"github.com/mxglue/mxglue/resolver/upstream"
@@ -66,36 +64,17 @@ func (s Snapshot) saved() Section { return Section{"Saved", s.Tiles()} }
 // Key names a figure of the section on the page, as both label and title are there but once.
 func (s Section) Key(f Figure) string { return s.Title + "/" + f.Label }
 
-// A view is what the page's template is filled with.
-type view struct {
-	Snapshot
-	Saved   Section
-	Columns []string
-	Lines   []upstreamLine
-
-	// What the page's scripts can ask for. They do not try: a browser logs every 404 and 403 as an error.
-	Live, Busiest, Explain, Monitor bool
-	Trusted                         bool // without a token
-}
-
 // page routes the page and its assets. What else is routed must have been.
 func (d Daemon) page(mux *http.ServeMux) {
-	text := template.Must(template.ParseFS(web, "web/page.html")) // embedded: right or wrong at build time
+	text, _ := web.ReadFile("web/page.html") // nothing embedded fails
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		s := d.Snapshot()
 		v := view{
-			Snapshot: s, Saved: s.saved(), Columns: upstreamColumns, Lines: s.lines(),
-			Live: d.Series != nil, Busiest: d.Busiest != nil, Explain: leads(mux, "/explain"), Monitor: leads(mux, "/monitor"),
-			Trusted: onLoopback(r.RemoteAddr),
-		}
-		var page bytes.Buffer
-		if err := text.Execute(&page, v); err != nil {
-			slog.Error("status: cannot render the page", "error", err)
-			http.Error(w, "the page cannot be rendered; the log says why", http.StatusInternalServerError)
-			return
+			Snapshot: d.Snapshot(),
+			live:     d.Series != nil, busiest: d.Busiest != nil, explain: leads(mux, "/explain"), monitor: leads(mux, "/monitor"),
+			trusted: onLoopback(r.RemoteAddr),
 		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Write(page.Bytes())
+		io.WriteString(w, v.fill(string(text)))
 	})
 
 	files, _ := fs.Sub(web, "web") // the name is valid

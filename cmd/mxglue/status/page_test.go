@@ -28,6 +28,9 @@ func TestPageShowsTheFigures(t *testing.T) {
 			t.Errorf("the page does not say %q", want)
 		}
 	}
+	if _, place, empty := strings.Cut(text, "{{"); empty {
+		t.Errorf("nothing fills {{%.20s", place)
+	}
 }
 
 func TestPageSaysWhenThereIsTrouble(t *testing.T) {
