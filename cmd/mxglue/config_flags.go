@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/spf13/cobra"
 )
@@ -18,6 +19,15 @@ var configFlags = []struct{ name, key, usage string }{
 	{"allow-private", "smtpprobe.allow_private", "connect to private and loopback addresses too: `true` or false"},
 	{"timeout", "smtpprobe.timeout", "`DURATION` for everything with one address, such as 90s"},
 }
+
+// defaults are those of all keys.
+var defaults = sync.OnceValue(func() map[string]any {
+	defaults := map[string]any{}
+	for _, k := range new(Config).settings() {
+		defaults[k.key] = k.def
+	}
+	return defaults
+})
 
 // serveFlags registers the flags of mxglue serve. loadConfig reads them.
 func serveFlags(cmd *cobra.Command) {
@@ -39,16 +49,12 @@ func statusFlags(cmd *cobra.Command) {
 func registerFlags(cmd *cobra.Command, names ...string) {
 	flags := cmd.Flags()
 	flags.String("config", "", "read the configuration from `FILE` (else ./config.yaml, else /etc/mxglue/config.yaml)")
-	defaults := map[string]any{}
-	for _, k := range new(Config).settings() {
-		defaults[k.key] = k.def
-	}
 	for _, name := range names {
 		for _, f := range configFlags {
 			if f.name != name {
 				continue
 			}
-			switch def := defaults[f.key].(type) {
+			switch def := defaults()[f.key].(type) {
 			case []string:
 				flags.StringArray(name, def, f.usage)
 			case bool:
