@@ -9,7 +9,7 @@ import (
 
 // A view is what the places of web/page.html, such as {{figures}}, are filled with. Its markup is made of components, which
 // escape what they are given. (html/template finds methods by name. For its sake the linker would keep every exported method of
-// every type in use: a seventh of the binary, and 1.4 MiB of an idle daemon.)
+// every type in use: an eighth of the binary, and 1.4 MiB of an idle daemon.)
 type view struct {
 	Snapshot
 
