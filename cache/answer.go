@@ -246,7 +246,7 @@ func (f *form) cut(room int, age time.Duration) (end int, counts []byte) {
 	return int(f.question), noCounts
 }
 
-// ageTTLs counts the TTLs in msg down by age seconds, each RRset's from what it came with (RFC 1035 §7.3), to 0 at last.
+// ageTTLs counts the TTLs in msg down by age seconds, each RRset's from what it came with (RFC 1035 §6.1.3), to 0 at last.
 func (f *form) ageTTLs(msg []byte, age uint32) {
 	for i := range f.records() {
 		off := f.ttlAt(i)

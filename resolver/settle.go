@@ -43,8 +43,8 @@ func (r *Resolver) keep(rt *route, m *member, resp *upstream.Response, from cach
 }
 
 // distrust takes out of a response what its way here does not vouch for: AD over a path that anybody on it can change
-// (RFC 6840 §5.8 leaves it to policy; RFC 4035 §4.9.3 asks for a secure channel), and, if the route wants that, addresses
-// of this network.
+// (RFC 4035 §4.6 has it disregarded unless the channel is secure, or the configuration believes it), and, if the route
+// wants that, addresses of this network.
 func (r *Resolver) distrust(rt *route, m *member, response *dns.Msg) {
 	if response.AuthenticatedData {
 		response.AuthenticatedData = r.believes(rt, m)

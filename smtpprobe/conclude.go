@@ -151,7 +151,7 @@ func (r *run) concludeLookup(ctx context.Context, err error) {
 		r.report.Senders = allSenders(OutcomeBounce) // "reported as an error", RFC 5321 5.1
 		r.settle(NXDomain, StatusCritical, domain+" does not exist (NXDOMAIN).")
 	case errors.Is(err, errNullMX):
-		r.report.Senders = allSenders(OutcomeBounce) // RFC 7505 4.2
+		r.report.Senders = allSenders(OutcomeBounce) // RFC 7505 4.1
 		status := StatusOK
 		if r.opt.NullMXFails {
 			status = StatusCritical

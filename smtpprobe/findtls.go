@@ -62,7 +62,7 @@ func (r *run) findTLS(e *Exchanger, a *Attempt) {
 	}
 	switch {
 	case !t.Offered && !t.Established:
-		r.find(SeverityInfo, "starttls_missing", "RFC 8314 §3", about, "%s does not offer STARTTLS: whoever listens reads the mail.", about)
+		r.find(SeverityInfo, "starttls_missing", "RFC 3207 §1", about, "%s does not offer STARTTLS: whoever listens reads the mail.", about)
 	case !t.Established:
 		r.warn("starttls_failed", "RFC 3207 §4", about, "%s: %s.", about, t.Detail)
 	case t.Verdict != TLSVerdictOK: // nobody looks who does not have to: RFC 7435 3

@@ -66,7 +66,7 @@ func (p *Prober) Plan(ctx context.Context, domain, as string) (Plan, error) {
 	switch err := r.selectMX(ctx); {
 	case errors.Is(err, errNullMX), err == nil && r.mixedNull && as == "postfix":
 		plan.Outcome = OutcomeBounce
-		plan.LeftOut = append(plan.LeftOut, "A null MX: the message is returned at once (RFC 7505 section 4.2).")
+		plan.LeftOut = append(plan.LeftOut, "A null MX: the message is returned at once (RFC 7505 section 4.1).")
 		return plan, nil
 	case errors.Is(err, errNXDomain):
 		plan.Outcome = OutcomeBounce

@@ -95,7 +95,7 @@ func (a *Attempt) plain(depth Depth) Outcome {
 	case a.TLS != nil && a.TLS.Established:
 		return OutcomeEncrypted
 	}
-	return OutcomeClear // a handshake that fails is tried again without (RFC 7435 3, RFC 3207 4.1 leaves it to the client)
+	return OutcomeClear // a handshake that fails is tried again without (RFC 7435 3, RFC 3207 6 leaves it to the client)
 }
 
 // underDANE is the outcome for a sender who honours TLSA records.
@@ -103,7 +103,7 @@ func (a *Attempt) underDANE(d *dane.Result, plain Outcome) Outcome {
 	switch {
 	case d == nil || d.Status == dane.None:
 		return plain
-	case d.Status == dane.Error: // MUST be treated as unreachable: RFC 7672 2.1.1, 2.2
+	case d.Status == dane.Error: // MUST be treated as unreachable: RFC 7672 2.1.2, 2.2
 		return OutcomeDefer
 	case plain == OutcomeUnknown || !plain.delivers():
 		return plain

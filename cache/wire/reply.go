@@ -41,7 +41,7 @@ func EDE(code uint16, text string) []byte {
 }
 
 // ReplyFlags returns the header flags of a reply to q: QR, RA, the client's opcode, RD and CD, and the RCODE. AA is
-// never set: this is a cache, and the word is not ours (RFC 1034 §6.2.7).
+// never set: this is a cache, and the word is not ours (RFC 1034 §6.2.1).
 func (q *Query) ReplyFlags(rcode int) uint16 {
 	return FlagQR | FlagRA | q.Flags&(opcodeMask|FlagRD|FlagCD) | uint16(rcode&0xf)
 }

@@ -14,7 +14,7 @@ func whoTakesMail(r smtpprobe.Report) string {
 		return takenBy(r) + exceptions(r) + "."
 	}
 	switch r.Verdict {
-	case smtpprobe.NullMX, smtpprobe.NXDomain, smtpprobe.NoAddress: // RFC 7505 4.2, RFC 5321 5.1: reported as an error
+	case smtpprobe.NullMX, smtpprobe.NXDomain, smtpprobe.NoAddress: // RFC 7505 4.1, RFC 5321 5.1: reported as an error
 		return "Nobody takes mail for " + r.Domain + ": a sender returns it at once."
 	case smtpprobe.DNSFail:
 		return "Nobody knows who takes mail for " + r.Domain + ": a sender that fares the same keeps it and tries again."

@@ -17,7 +17,7 @@ const (
 	schemeHTTPS = "https"
 )
 
-// The ports of encrypted transports that an address need not name (RFC 7858 §3.1, RFC 8484 §8).
+// The ports of encrypted transports that an address need not name (RFC 7858 §3.1, RFC 9110 §4.2.2).
 const (
 	portTLS   = 853
 	portHTTPS = 443
@@ -67,7 +67,8 @@ func parseAddress(address string) (target, error) {
 	return t, nil
 }
 
-// parseTLS reads ip[:port][#name]. Without a name, the certificate must be for the IP address (RFC 8310 §8.1).
+// parseTLS reads ip[:port][#name]. The certificate must be for the name (RFC 8310 §8.1) or, where there is none, for the IP
+// address (RFC 5280 §4.2.1.6), which is not in RFC 8310.
 func (t *target) parseTLS(rest string) error {
 	at, name, named := strings.Cut(rest, "#")
 	peer, err := netip.ParseAddrPort(at)

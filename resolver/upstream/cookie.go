@@ -17,8 +17,8 @@ const (
 	maxServerCookie = 2 * 32
 )
 
-// cookieLife is how long a client cookie is used. A server recognises its clients by it, and the time that RFC 7873
-// allows for the secret behind it is far longer (§7.1).
+// cookieLife is how long a client cookie is used. A server recognises its clients by it; a day is what RFC 7873 §7.1 gives
+// the secret behind it.
 const cookieLife = 24 * time.Hour
 
 // cookies is the pair of cookies that an upstream knows us by. As long as the server has given none, each query carries

@@ -13,7 +13,7 @@ import (
 
 // What bounds the connections to one upstream.
 const (
-	maxConns    = 4                // open for new queries at one time
+	maxConns    = 4                // open for new queries at one time: one, as RFC 7766 §6.2.2 recommends, until it is crowded
 	crowded     = 64               // queries waiting on each connection before another is opened
 	maxPending  = 1024             // IDs taken on a connection, given up ones included, before it takes no more queries
 	idleTimeout = 15 * time.Second // without a query waiting (RFC 7766 §6.2.3: in the order of seconds)

@@ -19,7 +19,8 @@
 //   - At most 64 records, 20 certificates and three questions; texts are printable and at most 512 octets.
 //
 // Deviations: usages 0 and 1 are unusable, as RFC 7672 3.1.3 allows (Postfix takes 1 for 3). A public key that
-// is published whole as a trust anchor (2 1 0) matches only where the server sends the certificate of it.
+// is published whole as a trust anchor (2 1 0) matches only where the server sends the certificate of it, which is
+// less than RFC 7671 5.2.3 recommends.
 //
 // RFCs: 6698 (TLSA), 7671 (operations; 5.2 DANE-TA, 7 aliases, 8.1 roll-over, 9 digest agility), 7672 (SMTP;
 // 2.2 when DANE applies, 3 authentication), 8460 4.3 (names of failures).

@@ -33,7 +33,7 @@ func Lookup(ctx context.Context, exchange lookup.Exchange, validates bool, host 
 	}
 	for _, base := range bases {
 		if r = r.ask(ctx, exchange, base, port); r.Status != None {
-			break // an error too: the next base is for a denial only (RFC 7672 2.2.3)
+			break // an error too: the next base is for a denial, or an unsigned answer (RFC 7672 2.2.3)
 		}
 	}
 	return r

@@ -22,7 +22,7 @@ func (r Result) Match(chain []*x509.Certificate, nextHops []string, now time.Tim
 	case r.Status != Secure:
 		return "", fail("validation-failure", r.Rule, "There is no TLSA record to match: %s", r.Detail)
 	case len(chain) == 0:
-		return "", fail("validation-failure", "RFC 7672 §3.1", "The server sent no certificate.")
+		return "", fail("validation-failure", "RFC 7672 §3.2", "The server sent no certificate.")
 	}
 	chain = chain[:min(len(chain), maxChain)]
 	_, outdated := r.current(usageEE)
@@ -59,7 +59,7 @@ func (r Result) NamesLeaf(leaf *x509.Certificate) (Record, bool) {
 }
 
 // anchors are the certificates that a DANE-TA record names: those the server sent above its own, and one
-// that is published whole (RFC 7671 5.2.3 has it used although the server does not send it). A bare key that
+// that is published whole (RFC 7671 5.2.2 has it used although the server does not send it). A bare key that
 // is published whole (2 1 0) counts only where the server sends its certificate, as RFC 7672 3.1.2 says it must.
 func (r Record) anchors(chain []*x509.Certificate) []*x509.Certificate {
 	var anchors []*x509.Certificate
@@ -132,7 +132,7 @@ func (r Result) mismatch(chain []*x509.Certificate, outdated []Record) error {
 	if anchors > 0 && others == 0 {
 		return fail("tlsa-invalid", "RFC 7672 §3.1.2", "The trust anchor of no TLSA record is among the %d certificates that the server sends, where it must be.", len(chain))
 	}
-	return fail("tlsa-invalid", "RFC 7672 §3.1", "None of the %d usable TLSA records at %s matches; the server's key is 3 1 1 %s.", anchors+others, r.Base, SPKI(chain[0]))
+	return fail("tlsa-invalid", "RFC 7672 §3.2", "None of the %d usable TLSA records at %s matches; the server's key is 3 1 1 %s.", anchors+others, r.Base, SPKI(chain[0]))
 }
 
 // fail makes a MatchError.

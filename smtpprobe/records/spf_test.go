@@ -135,6 +135,19 @@ func TestSPFSelection(t *testing.T) {
 	}
 }
 
+// A domain that has no record is an error for include and for redirect, each by a rule of its own.
+func TestSPFWithoutTheOtherRecord(t *testing.T) {
+	for record, want := range map[string]string{
+		"v=spf1 include:b.example -all": "RFC 7208 §5.2",
+		"v=spf1 redirect=b.example":     "RFC 7208 §6.1",
+	} {
+		spf, findings := lookSPF(t.Context(), lookuptest.New(t, "d.example. TXT \""+record+"\"").Exchange, "d.example")
+		if spf.Status != Invalid || len(findings) == 0 || findings[0].Rule != want {
+			t.Errorf("%s: %s, %+v; want the rule %s", record, spf.Status, findings, want)
+		}
+	}
+}
+
 // A tree of records that grows with every level ends at the bound, not at the end of the tree.
 func TestSPFIsBounded(t *testing.T) {
 	var zone strings.Builder

@@ -118,7 +118,11 @@ func (w *spfWalk) other(ctx context.Context, name, target string, isMain bool) {
 	}
 	records := slices.DeleteFunc(lookup.Texts(ans.RRs), func(text string) bool { return !isSPF(text) })
 	if len(records) != 1 {
-		w.fail("RFC 7208 §5.2", "%s of %s finds %d SPF records, and needs one", name, lookup.Host(domain), len(records))
+		rule := "RFC 7208 §5.2"
+		if name == "redirect" {
+			rule = "RFC 7208 §6.1"
+		}
+		w.fail(rule, "%s of %s finds %d SPF records, and needs one", name, lookup.Host(domain), len(records))
 		return
 	}
 	w.follow(ctx, domain, records[0], isMain)

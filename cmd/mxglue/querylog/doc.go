@@ -20,5 +20,5 @@
 // logged: queries that never got as far as an answer, which server's counters tell (refused clients, no queries, no room).
 //
 // dnstap: https://dnstap.info, by github.com/dnstap/golang-dnstap; Frame Streams: https://github.com/farsightsec/fstrm.
-// RFC 8259 (JSON), RFC 1035 §5.1 (names as text), RFC 3339 (time). RFC 9076 §3 says what such a log gives away.
+// RFC 8259 (JSON), RFC 1035 §5.1 (names as text), RFC 3339 (time). RFC 9076 §6.1 says what such a log gives away.
 package querylog

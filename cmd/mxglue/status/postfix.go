@@ -12,7 +12,7 @@ import (
 const maxPostfixAddresses = 5
 
 // postfix says in a sentence what a Postfix with its defaults would do with mail for the domain, and whether DANE
-// (smtp_tls_security_level = dane) would hold. Sources: postconf(5), RFC 5321 §5.1, RFC 7505 §4.2, RFC 7672 §2.2.
+// (smtp_tls_security_level = dane) would hold. Sources: postconf(5), RFC 5321 §5.1, RFC 7505 §4.1, RFC 7672 §2.2.
 func postfix(e resolver.Explanation) string {
 	switch {
 	case e.MX.Missing():
