@@ -91,7 +91,8 @@ func (c *Cache) lifetime(m *dns.Msg, end string) time.Duration {
 	return life
 }
 
-// boundTTLs makes TTLs with the top bit set 0 (RFC 2181 §8).
+// boundTTLs makes TTLs with the top bit set 0 (RFC 2181 §8). RFC 8767 §4 would take them for large ones: nobody publishes one
+// on purpose, and an accident is better not remembered.
 func boundTTLs(m *dns.Msg) {
 	for _, rrs := range [][]dns.RR{m.Answer, m.Ns, m.Extra} {
 		for _, rr := range rrs {
