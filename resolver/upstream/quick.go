@@ -126,8 +126,8 @@ func (a *Asked) close() { a.socket.conn.Close() }
 
 // write packs the query: ID, spelling and cookie are drawn anew (RFC 5452 §9, RFC 7873).
 func (a *Asked) write(question []byte, cd bool) {
-	var coins [2 + 255]byte
-	rand.Read(coins[:2+len(question)]) // never fails: crypto/rand ends the program instead
+	var coins [2 + 255]byte              // for the ID and for each octet of the name
+	rand.Read(coins[:2+len(question)-4]) // never fails: crypto/rand ends the program instead
 	flags := wire.FlagRD
 	if cd {
 		flags |= wire.FlagCD

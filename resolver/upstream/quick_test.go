@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +27,26 @@ func askQuick(t *testing.T, u *Upstream) (r *Response, plain bool, err error) {
 	r, err = a.Unpack()
 	a.Done(time.Now())
 	return r, true, err
+}
+
+// The longest name there can be is asked for as any other.
+func TestAskLongestName(t *testing.T) {
+	name := strings.Repeat(strings.Repeat("a", 63)+".", 3) + strings.Repeat("b", 61) + "."
+	packed := make([]byte, 255)
+	if n, err := dns.PackDomainName(name, packed, 0, nil, false); err != nil || n != len(packed) {
+		t.Fatal(n, err)
+	}
+	asked := make(chan string, 1)
+	u := open(t, "udp", play(t, "127.0.0.1", func(q query) { asked <- q.Question[0].Name; q.say(q.reply()) }, nil))
+	u.Case0x20 = true
+	a := u.Ask(append(packed, 0, byte(dns.TypeA), 0, dns.ClassINET), false, patience)
+	if a == nil || a.Plain() == nil {
+		t.Fatalf("no plain answer: %v", a)
+	}
+	a.Done(time.Now())
+	if got := <-asked; !strings.EqualFold(got, name) {
+		t.Errorf("asked for %s", got)
+	}
 }
 
 // The query of the quick way is an Exchange's, but for what nobody can foretell.
