@@ -1,16 +1,14 @@
 package server
 
 // Datagrams come and go here, many in one system call. This is the only file with unsafe in it, and this the proof:
-// every pointer that the kernel is given points into a batch or into a slot's reply or control message. A batch is one
-// allocation on the heap, which the garbage collector does not move, and the pointers lie in fields of pointer type, so
-// that it sees them and keeps what they point to. Every length that the kernel is given is that of what the pointer
-// points to. The calls do not wait (MSG_DONTWAIT), so RawSyscall6 keeps no other goroutine from running: what waits is
-// the runtime's poller, in RawConn.Read.
+// every pointer that the kernel is given points into a batch or to the octets of a slot. A batch is one allocation on the
+// heap, which the garbage collector does not move, and the pointers lie in fields of pointer type, so that it sees them and
+// keeps what they point to; or they are made in the call itself (put), and the kernel keeps none of them beyond it. Every
+// length that the kernel is given is that of what the pointer points to. The calls do not wait (MSG_DONTWAIT), so
+// RawSyscall6 keeps no other goroutine from running: what waits is the runtime's poller, in RawConn.Read.
 
 import (
 	"net"
-	"net/netip"
-	"strconv"
 	"syscall"
 	"unsafe"
 
@@ -25,12 +23,13 @@ type mmsghdr struct {
 
 // batch is the mover of recvmmsg and sendmmsg.
 type batch struct {
-	conn    syscall.RawConn
-	outlet  int // the socket that replies leave from, -1 for conn's
+	conn    *net.UDPConn
+	raw     syscall.RawConn // conn's
+	outlet  int             // the socket that replies leave from, -1 for conn
 	in, out [batchSize]mmsghdr
 	inV     [batchSize]unix.Iovec
 	outV    [batchSize]unix.Iovec
-	from    [batchSize]unix.RawSockaddrInet6 // has room for both families
+	from    [batchSize][unix.SizeofSockaddrInet6]byte // has room for both families
 	oob     [batchSize][oobRoom]byte
 	buf     [batchSize][maxDatagram + apart]byte
 
@@ -53,13 +52,13 @@ func newMover(conn *net.UDPConn, wildcard bool) (mover, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &batch{conn: raw, outlet: -1}
+	b := &batch{conn: conn, raw: raw, outlet: -1}
 	b.turnFn = b.turn
 	for i := range batchSize {
 		b.inV[i].Base = &b.buf[i][0]
 		b.inV[i].SetLen(maxDatagram)
 		h := &b.in[i].hdr
-		h.Iov, h.Name = &b.inV[i], (*byte)(unsafe.Pointer(&b.from[i]))
+		h.Iov, h.Name = &b.inV[i], &b.from[i][0]
 		h.SetIovlen(1)
 		if wildcard {
 			h.Control = &b.oob[i][0]
@@ -86,7 +85,7 @@ func (b *batch) serve(answer func(slots []slot)) {
 	}
 	for {
 		// It returns when the socket is closed or its deadline has passed, and else never: turn never says that it is done.
-		if err := b.conn.Read(b.turnFn); err != nil {
+		if err := b.raw.Read(b.turnFn); err != nil {
 			return
 		}
 	}
@@ -121,7 +120,8 @@ func (b *batch) turn(fd uintptr) bool {
 			if h.Flags&unix.MSG_TRUNC != 0 {
 				d.query = d.query[:0]
 			}
-			d.client, d.oob, d.reply = clientOf(&b.from[i]), b.oob[i][:h.Controllen], nil
+			d.from, d.oob, d.reply = b.from[i][:h.Namelen], b.oob[i][:h.Controllen], nil
+			d.client = clientOf(&b.from[i])
 		}
 		b.answer(slots)
 		b.send(fd, slots)
@@ -133,20 +133,6 @@ func (b *batch) turn(fd uintptr) bool {
 		}
 	}
 	return false
-}
-
-// clientOf reads an address that the kernel wrote.
-func clientOf(sa *unix.RawSockaddrInet6) netip.AddrPort {
-	octets := (*[2]byte)(unsafe.Pointer(&sa.Port)) // in network order; the same place in both families
-	port := uint16(octets[0])<<8 | uint16(octets[1])
-	if sa.Family == unix.AF_INET {
-		return netip.AddrPortFrom(netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(sa)).Addr), port) // the shorter struct lies within
-	}
-	addr := netip.AddrFrom16(sa.Addr).Unmap()
-	if sa.Scope_id != 0 { // link-local
-		addr = addr.WithZone(strconv.FormatUint(uint64(sa.Scope_id), 10))
-	}
-	return netip.AddrPortFrom(addr, port)
 }
 
 // send puts the replies back: each goes where its query came from.
@@ -183,6 +169,21 @@ func (b *batch) send(fd uintptr, slots []slot) {
 			}
 		default:
 			sent++ // the first of them cannot be sent; those behind it may
+		}
+	}
+}
+
+// put sends one reply, of whatever batch that was.
+func (b *batch) put(d *slot) {
+	if b.outlet < 0 {
+		b.conn.WriteMsgUDPAddrPort(d.reply, d.oob, d.client)
+		return
+	}
+	for {
+		_, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(b.outlet), uintptr(unsafe.Pointer(&d.reply[0])), uintptr(len(d.reply)),
+			unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(&d.from[0])), uintptr(len(d.from)))
+		if errno != unix.EINTR && (errno != unix.EAGAIN || !drain(b.outlet)) {
+			return
 		}
 	}
 }

@@ -8,7 +8,8 @@
 //     is no such call), parses each, and looks the reply up with Answer, which waits for nothing and writes over the query.
 //     The hits among them are put back in one call, through a socket that the poller does not watch (outlet_linux.go).
 //  3. A miss takes a copy of its datagram and a place among those who wait, and calls Resolve on a goroutine that is kept for
-//     the next (waiter.go). If no place is free the query is dropped and counted: a mail server asks again.
+//     the next (waiter.go); its reply leaves by the same socket. If no place is free the query is dropped and counted: a mail
+//     server asks again.
 //  4. tcp.go: the same for the messages of a connection, which are answered in whatever order the answers come
 //     (RFC 7766 §6.2.1.1).
 //

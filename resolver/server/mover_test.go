@@ -2,34 +2,39 @@ package server
 
 import (
 	"net"
-	"net/netip"
+	"slices"
 	"testing"
 	"time"
 )
 
-// Both ways of moving datagrams move the same: each query with who sent it, each reply back to that one.
+// Both ways of moving datagrams move the same: each query with who sent it, each reply back to that one, those that come
+// later than their batch too; and replies leave from where queries are sent to, whether they share a port or not.
 func TestMovers(t *testing.T) {
+	shared := net.ListenConfig{Control: reusePort} // so that there is an outlet
 	for name, pick := range map[string]func(*net.UDPConn) (mover, error){
 		"here":   func(c *net.UDPConn) (mover, error) { return newMover(c, false) },
 		"single": func(c *net.UDPConn) (mover, error) { return newSingle(c, false), nil },
 	} {
 		for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
-			t.Run(name+" "+address, func(t *testing.T) { exchangeWith(t, address, pick) })
+			t.Run(name+" "+address, func(t *testing.T) { exchangeWith(t, &net.ListenConfig{}, address, pick) })
+			t.Run(name+" shared "+address, func(t *testing.T) { exchangeWith(t, &shared, address, pick) })
 		}
 	}
 }
 
-func exchangeWith(t *testing.T, address string, pick func(*net.UDPConn) (mover, error)) {
-	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(address)))
+func exchangeWith(t *testing.T, lc *net.ListenConfig, address string, pick func(*net.UDPConn) (mover, error)) {
+	pc, err := lc.ListenPacket(t.Context(), "udp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
+	conn := pc.(*net.UDPConn)
 	defer conn.Close()
 	m, err := pick(conn)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.close()
+	var late []slot
 	const clients = batchSize + 3 // more than one batch
 	at := conn.LocalAddr().(*net.UDPAddr).AddrPort()
 	var asks []*net.UDPConn
@@ -50,8 +55,10 @@ func exchangeWith(t *testing.T, address string, pick func(*net.UDPConn) (mover, 
 				cut++ // whole it is not; batches say so at once, and the parser of a single one finds out
 			case d.client != asks[d.query[0]].LocalAddr().(*net.UDPAddr).AddrPort():
 				t.Errorf("query %d came from %v", d.query[0], d.client)
-			case d.query[0]%2 == 0: // the others get none
+			case d.query[0]%3 == 0: // the others get none
 				d.reply = append(d.query[:1], 'r')
+			case d.query[0]%3 == 1: // or get it later
+				late = append(late, slot{client: d.client, from: slices.Clone(d.from), oob: slices.Clone(d.oob), reply: []byte{d.query[0], 'l'}})
 			}
 		}
 		if moved += len(slots); moved == clients+1 {
@@ -61,13 +68,16 @@ func exchangeWith(t *testing.T, address string, pick func(*net.UDPConn) (mover, 
 	if cut != 1 {
 		t.Errorf("the overlong datagram came %d times", cut)
 	}
+	for i := range late {
+		m.put(&late[i])
+	}
 	for i, c := range asks {
-		if i%2 != 0 {
+		if i%3 == 2 {
 			continue
 		}
 		buf := make([]byte, 8)
 		n, err := c.Read(buf)
-		if err != nil || string(buf[:n]) != string([]byte{byte(i), 'r'}) {
+		if err != nil || string(buf[:n]) != string([]byte{byte(i), "rl"[i%3]}) {
 			t.Errorf("client %d got %q, %v", i, buf[:n], err)
 		}
 	}

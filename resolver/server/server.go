@@ -41,7 +41,7 @@ type Server struct {
 	udp     []*udpSocket
 	tcp     []net.Listener
 	waiting atomic.Int64 // queries that wait for an upstream
-	idle    chan *waiter // those that have nothing to do
+	idle    idlers
 
 	conns connTable
 	stats struct {
@@ -89,7 +89,6 @@ func (s *Server) defaults() {
 // begin makes the server ready for its sockets.
 func (s *Server) begin() {
 	s.Reconfigure()
-	s.idle = make(chan *waiter, maxIdle)
 	s.conns.byClient = make(map[netip.Addr]int)
 	s.conns.open = make(map[net.Conn]struct{})
 }
@@ -109,7 +108,7 @@ func (s *Server) Serve(ctx context.Context) {
 	for _, t := range s.tcp {
 		readers.Go(func() { s.serveTCP(work, t, &waiting) })
 	}
-	<-ctx.Done()
+	s.idle.trim(ctx) // until it ends
 	for _, u := range s.udp {
 		u.conn.SetReadDeadline(time.Unix(1, 0)) // ends the reader; the socket still writes
 	}
@@ -124,7 +123,7 @@ func (s *Server) Serve(ctx context.Context) {
 	})
 	defer end.Stop()
 	waiting.Wait()
-	s.dismiss()
+	s.idle.close()
 	for _, u := range s.udp {
 		u.close()
 	}

@@ -31,9 +31,11 @@ func (m *single) serve(answer func(slots []slot)) {
 		d[0] = slot{query: m.buf[:n], client: netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), oob: m.oob[:oobn]}
 		answer(d[:])
 		if len(d[0].reply) > 0 {
-			m.conn.WriteMsgUDPAddrPort(d[0].reply, d[0].oob, d[0].client)
+			m.put(&d[0])
 		}
 	}
 }
+
+func (m *single) put(d *slot) { m.conn.WriteMsgUDPAddrPort(d.reply, d.oob, d.client) }
 
 func (m *single) close() {}

@@ -26,6 +26,8 @@ type mover interface {
 	// serve waits for datagrams, fills slots with them, has them answered and sends the replies, again and again, until
 	// the socket is closed or its read deadline has passed. A reply that cannot be sent is lost, as any datagram may be.
 	serve(answer func(slots []slot))
+	// put sends the reply of a slot that had none when serve's answer returned, or of a copy of it. Any goroutine may call it.
+	put(d *slot)
 	// close closes what the mover has opened, after serve.
 	close()
 }
@@ -34,6 +36,7 @@ type mover interface {
 type slot struct {
 	query  []byte // empty if it was too long to be a query; the reply is written over it, for which there is room
 	client netip.AddrPort
+	from   []byte // the client's address as the mover wants to have it
 	oob    []byte // the control message: of the query, then of the reply
 	reply  []byte // empty for none
 }

@@ -2,9 +2,8 @@ package server
 
 import (
 	"context"
-	"net/netip"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/mxglue/mxglue/cache/wire"
@@ -16,95 +15,113 @@ type waiter struct {
 	*Server
 	by     *settings
 	socket *udpSocket
-	client netip.AddrPort
-	msg    []byte
-	oob    []byte
-	out    []byte
+	miss   slot // in memory of the waiter's own
 	query  wire.Query
-	work   chan struct{} // has room for one: a miss has been put into the fields above
-	idle   atomic.Bool   // whoever makes it false has the waiter: a miss, or its end
+	work   chan struct{} // has room for one: a miss has been put into the fields above; closed if none comes any more
 }
-
-// How many waiters with nothing to do are kept, and how long.
-const (
-	maxIdle  = 64
-	idleLife = 10 * time.Second
-)
 
 // resolve hands a miss to a waiter. The place that it takes has been taken already: enter.
 func (s *Server) resolve(ctx context.Context, by *settings, u *udpSocket, waiting *sync.WaitGroup, d *slot) {
-	w := s.rested()
+	w := s.idle.take()
 	if w == nil {
 		w = &waiter{Server: s, work: make(chan struct{}, 1)}
 		go w.run(ctx, waiting)
 	}
 	waiting.Add(1)
-	w.by, w.socket, w.client = by, u, d.client
-	w.msg, w.oob = append(w.msg[:0], d.query...), append(w.oob[:0], d.oob...)
+	w.by, w.socket, w.miss.client = by, u, d.client
+	w.miss.query = append(w.miss.query[:0], d.query...)
+	w.miss.from, w.miss.oob = append(w.miss.from[:0], d.from...), append(w.miss.oob[:0], d.oob...)
 	w.work <- struct{}{}
 }
 
-// rested returns a waiter with nothing to do, or nil.
-func (s *Server) rested() *waiter {
-	for {
-		select {
-		case w := <-s.idle:
-			if w.idle.CompareAndSwap(true, false) { // else it has just ended
-				return w
-			}
-		default:
-			return nil
-		}
-	}
-}
-
-// run answers misses until there are enough idle waiters, or there has been nothing to do for a while, or the server stops.
+// run answers misses until none comes any more.
 func (w *waiter) run(ctx context.Context, waiting *sync.WaitGroup) {
-	bored := time.NewTimer(idleLife)
-	defer bored.Stop()
-	for {
-		select {
-		case _, more := <-w.work:
-			if !more {
-				return
-			}
-		case <-bored.C:
-			if w.idle.CompareAndSwap(true, false) {
-				return
-			}
-			continue // a miss is on its way
-		}
+	for range w.work {
 		w.answer(ctx)
-		w.idle.Store(true)
-		kept := false
-		select {
-		case w.Server.idle <- w: // from here on the fields are the next miss's
-			kept = true
-		default:
-		}
+		w.idle.put(w) // from here on the fields are the next miss's
 		waiting.Done()
-		if !kept {
-			return
-		}
-		bored.Reset(idleLife)
 	}
 }
 
 // answer answers a miss.
 func (w *waiter) answer(ctx context.Context) {
-	w.query.Client = w.client.Addr().WithZone("")
-	w.query.Parse(w.msg, false)
-	reply := w.by.resolve(ctx, w.out[:0], &w.query)
+	w.query.Client = w.miss.client.Addr().WithZone("")
+	w.query.Parse(w.miss.query, false)
+	reply := w.by.resolve(ctx, w.miss.reply[:0], &w.query)
 	w.leave() // before the client can ask again
-	if reply != nil {
-		w.socket.conn.WriteMsgUDPAddrPort(reply, w.oob, w.client)
-		w.out = reply
+	if len(reply) > 0 {
+		w.miss.reply = reply
+		w.socket.put(&w.miss)
 	}
 }
 
-// dismiss ends the idle waiters. No miss is handed out any more.
-func (s *Server) dismiss() {
-	for w := s.rested(); w != nil; w = s.rested() {
+// idlers are the waiters that have nothing to do. The last that came is the first to go: of its memory most is in the
+// processor's cache still, and those that are too many stay at the bottom.
+type idlers struct {
+	mu    sync.Mutex
+	all   []*waiter
+	least int // the fewest that there were since trim looked last
+}
+
+// How many waiters with nothing to do are kept, and how long those that nobody needs, or twice as long.
+const (
+	maxIdle  = 64
+	idleLife = 10 * time.Second
+)
+
+// take returns a waiter that has nothing to do, or nil.
+func (i *idlers) take() *waiter {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	n := len(i.all)
+	if n == 0 {
+		return nil
+	}
+	w := i.all[n-1]
+	i.all = i.all[:n-1]
+	i.least = min(i.least, n-1)
+	return w
+}
+
+// put keeps a waiter, or ends it if there are enough.
+func (i *idlers) put(w *waiter) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if len(i.all) == maxIdle {
+		close(w.work)
+		return
+	}
+	i.all = append(i.all, w)
+}
+
+// trim ends the waiters that nobody needs, again and again until ctx ends.
+func (i *idlers) trim(ctx context.Context) {
+	tick := time.NewTicker(idleLife)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			i.mu.Lock()
+			i.end(i.least)
+			i.least = len(i.all)
+			i.mu.Unlock()
+		}
+	}
+}
+
+// close ends all, when no miss comes any more and none is waited for.
+func (i *idlers) close() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.end(len(i.all))
+}
+
+// end ends so many of those that have been idle longest. Called with mu held.
+func (i *idlers) end(n int) {
+	for _, w := range i.all[:n] {
 		close(w.work)
 	}
+	i.all = slices.Delete(i.all, 0, n)
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -99,51 +100,53 @@ func TestWaitersDrain(t *testing.T) {
 	eventually(t, "the waiters to end", func() bool { return waiters() == 0 })
 }
 
-// A waiter ends when it has had nothing to do for a while, and those that ended are never handed a miss; one that is not
-// given up takes the next miss at any moment, be it the very last.
+// Waiters that nobody needs end after a while, the others stay; those that ended are never handed a miss.
 func TestWaitersRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := wired(Options{})
-		resolved := 0
-		s.Resolve = func(context.Context, []byte, *wire.Query) []byte { resolved++; return nil }
+		var resolved atomic.Int64
+		s.Resolve = func(context.Context, []byte, *wire.Query) []byte {
+			time.Sleep(time.Second)
+			resolved.Add(1)
+			return nil
+		}
 		s.begin()
+		go s.idle.trim(t.Context())
 		d := &slot{query: query(1, miss), client: netip.MustParseAddrPort("127.0.0.1:53")}
 		var waiting sync.WaitGroup
-		ask := func() {
+		ask := func(misses int) {
 			t.Helper()
-			if !s.enter() {
-				t.Fatal("no place")
+			for range misses {
+				if !s.enter() {
+					t.Fatal("no place")
+				}
+				s.resolve(t.Context(), s.settings.Load(), nil, &waiting, d)
 			}
-			s.resolve(t.Context(), s.settings.Load(), nil, &waiting, d)
-		}
-		for i, pause := range []time.Duration{0, time.Second, idleLife - 1, idleLife, idleLife, idleLife + 1, time.Hour} {
-			time.Sleep(pause)
-			ask()
 			waiting.Wait()
-			if resolved != i+1 || s.waiting.Load() != 0 {
-				t.Errorf("%d of %d resolved, %d places taken", resolved, i+1, s.waiting.Load())
-			}
 			synctest.Wait()
-			if n := waiters(); n != 1 {
-				t.Errorf("after %v: %d waiters", pause, n)
+		}
+		expect := func(when string, n int) {
+			t.Helper()
+			if synctest.Wait(); waiters() != n {
+				t.Errorf("%s: %d waiters, want %d", when, waiters(), n)
 			}
 		}
+		ask(5)
+		expect("after five misses at a time", 5)
+		for range 20 {
+			ask(1)
+			ask(2)
+		}
+		expect("when two at a time have been enough for a while", 2)
 		time.Sleep(idleLife)
-		synctest.Wait()
-		if n := waiters(); n != 0 {
-			t.Errorf("%d waiters have nothing to do", n)
-		}
-		for range 3 * maxIdle { // each ends in turn; the memory of them is no obstacle
-			ask()
-			waiting.Wait()
-			time.Sleep(2 * idleLife)
-		}
-		ask()
-		waiting.Wait()
-		s.dismiss()
-		synctest.Wait()
-		if n := waiters(); n != 0 || resolved != 7+3*maxIdle+1 {
-			t.Errorf("%d waiters are left, %d resolved", n, resolved)
+		expect("when there has been something for two to do lately", 2)
+		time.Sleep(idleLife)
+		expect("when there has been nothing to do for a while", 0)
+		ask(3)
+		s.idle.close()
+		expect("closed", 0)
+		if want := int64(5 + 20*3 + 3); resolved.Load() != want || s.waiting.Load() != 0 {
+			t.Errorf("%d resolved, want %d; %d places taken", resolved.Load(), want, s.waiting.Load())
 		}
 	})
 }
