@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/miekg/dns"
-
 	"github.com/mxglue/mxglue/cache"
 	"github.com/mxglue/mxglue/cache/wire"
 )
@@ -42,9 +40,8 @@ func (r *Resolver) waits(f *flight) <-chan struct{} {
 // find returns the entry that answers q, from upstream or from a question that is already on its way there, and says
 // which. An old answer is given when upstream takes too long or fails. The entry is nil if ctx ends first, if too many
 // questions are in flight, or if q does not unpack.
-func (r *Resolver) find(ctx context.Context, q *wire.Query, by cache.By) (e *cache.Entry, source string) {
-	asked := time.Now()
-	f, first, e := r.board(q, by)
+func (r *Resolver) find(ctx context.Context, q *wire.Query, by cache.By, now time.Time) (e *cache.Entry, source string) {
+	f, first, e := r.board(q, by, now)
 	if e != nil { // it landed between the miss and here
 		if source = sourceOf(e); source == "" {
 			source = "cache"
@@ -52,17 +49,18 @@ func (r *Resolver) find(ctx context.Context, q *wire.Query, by cache.By) (e *cac
 		return e, source
 	}
 	if f == nil { // too much is going on for another question
-		return r.cache.Stale(q, time.Now()), "cache"
+		return r.cache.Stale(q, now), "cache"
 	}
 	if first {
-		begun, e := r.quick(f)
+		begun, e := r.quick(f, now)
 		if e != nil {
+			r.spare(f)
 			return e, "upstream"
 		}
 		go r.fly(f, begun)
 	}
 	done := r.waits(f)
-	late := time.NewTimer(f.settings.StaleAfter - time.Since(asked))
+	late := time.NewTimer(f.settings.StaleAfter - time.Since(now))
 	defer late.Stop()
 	for {
 		select {
@@ -89,10 +87,10 @@ func (r *Resolver) find(ctx context.Context, q *wire.Query, by cache.By) (e *cac
 // start puts q's question in flight for nobody who waits, unless it is there already. It returns nil if that cannot be, or
 // if the answer is cached.
 func (r *Resolver) start(q *wire.Query, by cache.By) *flight {
-	f, first, _ := r.board(q, by)
+	f, first, _ := r.board(q, by, time.Now())
 	if first {
 		go func() {
-			if begun, e := r.quick(f); e == nil {
+			if begun, e := r.quick(f, time.Now()); e == nil {
 				r.fly(f, begun)
 			}
 		}()
@@ -102,9 +100,8 @@ func (r *Resolver) start(q *wire.Query, by cache.By) *flight {
 
 // board joins the flight of q's question, or books one: then the caller is the first, and has to see that it lands. f and e
 // are nil if that cannot be.
-func (r *Resolver) board(q *wire.Query, by cache.By) (f *flight, first bool, e *cache.Entry) {
+func (r *Resolver) board(q *wire.Query, by cache.By, now time.Time) (f *flight, first bool, e *cache.Entry) {
 	key := q.Key()
-	now := time.Now()
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -120,7 +117,12 @@ func (r *Resolver) board(q *wire.Query, by cache.By) (f *flight, first bool, e *
 		r.stats.crowded.Add(1)
 		return nil, false, nil
 	}
-	f = &flight{key: string(key), settings: r.settings.Load(), started: now,
+	if n := len(r.landed); n > 0 {
+		f, r.landed = r.landed[n-1], r.landed[:n-1]
+	} else {
+		f = new(flight)
+	}
+	*f = flight{key: string(key), settings: r.settings.Load(), started: now,
 		from: cache.Origin{By: by, Client: q.Client, CD: q.CD(), Flushes: r.cache.Flushes()}}
 	f.waitedFor(q, by)
 	r.flights[f.key] = f
@@ -165,60 +167,4 @@ func (f *flight) waitedFor(q *wire.Query, by cache.By) {
 	default:
 		f.who.DO = f.who.DO || q.DO
 	}
-}
-
-// fly asks the question and lands the flight. It has a budget of its own: those who wait come and go. begun is the question
-// on its way to an upstream already, or nil.
-func (r *Resolver) fly(f *flight, begun *begun) {
-	question, ok := unpack([]byte(f.key))
-	if !ok { // a question that came off the wire unpacks
-		begun.end()
-		r.land(f, r.cache.Failure(dns.Question{Name: ".", Qclass: dns.ClassINET}, f.from, nil, time.Now()), 0)
-		return
-	}
-	r.land(f, r.settle(f.settings, question, f.from, begun), question.Qtype)
-}
-
-// land gives the flight its entry, for all who wait.
-func (r *Resolver) land(f *flight, e *cache.Entry, qtype uint16) {
-	if f.from.By == cache.ByRefresh {
-		r.stats.refreshes.Add(1)
-	}
-	if f.settings.Bundle && qtype == dns.TypeMX {
-		r.lead(f, e)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.flights[f.key] == f { // else it began before Reconfigure
-		delete(r.flights, f.key)
-	}
-	f.entry = e
-	if f.done != nil {
-		close(f.done)
-	}
-}
-
-// lead begins the bundle of an MX answer at once, for one who is about to ask for the addresses. Whoever is told the MX
-// later begins a round for what that did not bring.
-func (r *Resolver) lead(f *flight, mx *cache.Entry) {
-	r.mu.Lock()
-	waited, who := f.waited, f.who
-	r.mu.Unlock()
-	for _, why := range bundleReasons {
-		if !waited || why != r.cache.BundleReason(mx, who) {
-			r.cache.SetWake(mx, why, time.Now())
-		}
-	}
-	if waited {
-		r.round(mx, who)
-	}
-}
-
-// unpack reads the question back from a cache key, whose class is IN.
-func unpack(key []byte) (dns.Question, bool) {
-	name, off, err := dns.UnpackDomainName(key, 0)
-	if err != nil || off+5 != len(key) {
-		return dns.Question{}, false
-	}
-	return dns.Question{Name: name, Qtype: uint16(key[off])<<8 | uint16(key[off+1]), Qclass: dns.ClassINET}, true
 }

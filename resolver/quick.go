@@ -23,18 +23,17 @@ type begun struct {
 	at     time.Time
 }
 
-// quick takes a flight the short way that most can go: to one upstream over UDP, with one response that is stored as it
-// is, all on this goroutine. It returns the entry with which the flight has landed. Or else the flight has to fly; what is
+// quick takes a flight now the short way that most can go: to one upstream over UDP, with one response that is stored as
+// it is, all on this goroutine. It returns the entry with which the flight has landed. Or else the flight has to fly; what is
 // on its way by then is returned.
-func (r *Resolver) quick(f *flight) (*begun, *cache.Entry) {
+func (r *Resolver) quick(f *flight, began time.Time) (*begun, *cache.Entry) {
 	rt, m := r.quickRoute(f)
 	if m == nil {
 		return nil, nil
 	}
 	var room [wire.MaxKey]byte
 	question := append(room[:0], f.key[:len(f.key)-1]...)
-	began := time.Now()
-	asked := m.Ask(question, f.from.CD, min(quickWait, rt.settings.FirstTry, rt.settings.StaleAfter))
+	asked := m.Ask(question, f.from.CD, began, min(quickWait, rt.settings.FirstTry, rt.settings.StaleAfter))
 	if asked == nil {
 		return nil, nil
 	}

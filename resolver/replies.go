@@ -36,13 +36,13 @@ type replies struct {
 	times  upstream.Histogram
 }
 
-// count counts a packed reply, which begins at an offset, to a query of a type that came at the given instant. There is none
+// count counts a packed reply, which begins at an offset, to a query of a type that has waited for it so long. There is none
 // if the client had no more time.
-func (p *replies) count(qtype uint16, reply []byte, offset int, began time.Time) {
+func (p *replies) count(qtype uint16, reply []byte, offset int, took time.Duration) {
 	if len(reply) < offset+wire.HeaderLen {
 		return
 	}
-	p.times.Observe(time.Since(began))
+	p.times.Observe(took)
 	p.types[indexOf(countedTypes[:], qtype)].Add(1)
 	p.rcodes[indexOf(countedRcodes[:], int(wire.Flags(reply[offset:])&0xf))].Add(1)
 }

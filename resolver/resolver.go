@@ -49,6 +49,7 @@ type Resolver struct {
 
 	mu      sync.Mutex
 	flights map[string]*flight // by cache key; those that began by the settings of now
+	landed  []*flight          // that nobody knows of any more, to be used again
 
 	stats counters
 }
@@ -95,11 +96,14 @@ func (r *Resolver) Resolve(ctx context.Context, dst []byte, q *wire.Query) []byt
 // ResolveFrom appends the reply to a query that the cache could not answer, and waits for the upstream if need be. It returns
 // nil if ctx ends first. source says where the reply came from: "upstream", "refused", or what SourceOf says.
 func (r *Resolver) ResolveFrom(ctx context.Context, dst []byte, q *wire.Query) (reply []byte, source string) {
-	defer func(qtype uint16, began time.Time) { r.stats.replies.count(qtype, reply, len(dst), began) }(q.Type(), time.Now())
+	qtype, began := q.Type(), time.Now()
+	now := began
+	defer func() { r.stats.replies.count(qtype, reply, len(dst), now.Sub(began)) }()
 	if !q.RD() { // we look things up for those who ask us to (RFC 1034 §4.3.1); they may see what is cached
 		return wire.AppendError(dst, q, wire.RcodeRefused), "refused"
 	}
-	e, source := r.find(ctx, q, cache.ByClient)
+	e, source := r.find(ctx, q, cache.ByClient, began)
+	now = time.Now()
 	if e == nil && ctx.Err() != nil {
 		return nil, ""
 	}
@@ -109,7 +113,6 @@ func (r *Resolver) ResolveFrom(ctx context.Context, dst []byte, q *wire.Query) (
 	if e == nil {
 		return wire.AppendError(dst, q, wire.RcodeServFail), source
 	}
-	now := time.Now()
 	if source == "cache" {
 		source = r.SourceOf(e, now)
 	}
@@ -142,10 +145,11 @@ func (r *Resolver) Exchange(ctx context.Context, m *dns.Msg) (reply *dns.Msg, so
 	if q.Parse(packed, true) != wire.Accept {
 		return nil, "", errors.New("not a query that a client could ask")
 	}
-	e := r.cache.Peek(&q, time.Now()) // uncounted: what the mail server asks is what the figures are about
+	now := time.Now()
+	e := r.cache.Peek(&q, now) // uncounted: what the mail server asks is what the figures are about
 	source = "cache"
 	if e == nil {
-		e, source = r.find(ctx, &q, cache.ByProber)
+		e, source = r.find(ctx, &q, cache.ByProber, now)
 	} else if s := sourceOf(e); s != "" {
 		source = s
 	}

@@ -58,9 +58,10 @@ func (c *cookies) append(dst []byte, now time.Time) []byte {
 		dst, _ = hex.AppendDecode(dst, []byte(c.server))
 		return dst
 	}
-	var fresh [clientCookieLen / 2]byte
-	rand.Read(fresh[:]) // never fails: crypto/rand ends the program instead
-	return append(dst, fresh[:]...)
+	var room [clientCookieLen / 2]byte
+	dst = append(dst, room[:]...)
+	rand.Read(dst[len(dst)-len(room):]) // never fails: crypto/rand ends the program instead
+	return dst
 }
 
 // learn keeps the server cookie of a response that matched query. A response without one, which reaches here over TCP

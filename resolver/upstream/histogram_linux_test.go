@@ -11,7 +11,7 @@ func TestRoundTripsAreCounted(t *testing.T) {
 	if _, err := u.Exchange(t.Context(), question, false); err != nil {
 		t.Fatal(err)
 	}
-	a := u.Ask([]byte(mxOfExample), false, patience)
+	a := u.Ask([]byte(mxOfExample), false, time.Now(), patience)
 	if a == nil || a.Plain() == nil {
 		t.Fatal("no plain response")
 	}

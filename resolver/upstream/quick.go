@@ -20,6 +20,7 @@ import (
 type Asked struct {
 	upstream *Upstream
 	socket   *socket
+	coins    [2 + 255]byte // what ID and spelling are drawn from
 	query    []byte
 	began    time.Time
 
@@ -28,10 +29,10 @@ type Asked struct {
 	plain      bool
 }
 
-// Ask puts a packed question with recursion, DO and, if cd is set, CD on the quick way and waits for the answer, at most
-// for so long. It returns nil if the upstream is not asked over UDP, has a link-local address, or could not be asked;
+// Ask puts a packed question with recursion, DO and, if cd is set, CD on the quick way now and waits for the answer, at
+// most for so long. It returns nil if the upstream is not asked over UDP, has a link-local address, or could not be asked;
 // nothing is lost then.
-func (u *Upstream) Ask(question []byte, cd bool, wait time.Duration) *Asked {
+func (u *Upstream) Ask(question []byte, cd bool, now time.Time, wait time.Duration) *Asked {
 	if u.scheme != schemeUDP || u.peer.Addr().Zone() != "" {
 		return nil
 	}
@@ -43,9 +44,9 @@ func (u *Upstream) Ask(question []byte, cd bool, wait time.Duration) *Asked {
 		}
 		a = &Asked{upstream: u, socket: s, query: make([]byte, 0, 512)}
 	}
-	a.began = time.Now()
+	a.began = now
 	a.write(question, cd)
-	deadline := a.began.Add(min(wait, u.silence))
+	deadline := now.Add(min(wait, u.silence))
 	u.queries.Add(1)
 	got, err := a.socket.send(a.query, deadline)
 	for {
@@ -126,8 +127,8 @@ func (a *Asked) close() { a.socket.conn.Close() }
 
 // write packs the query: ID, spelling and cookie are drawn anew (RFC 5452 §9, RFC 7873).
 func (a *Asked) write(question []byte, cd bool) {
-	var coins [2 + 255]byte              // for the ID and for each octet of the name
-	rand.Read(coins[:2+len(question)-4]) // never fails: crypto/rand ends the program instead
+	coins := a.coins[:2+len(question)-4] // for the ID and for each octet of the name
+	rand.Read(coins)                     // never fails: crypto/rand ends the program instead
 	flags := wire.FlagRD
 	if cd {
 		flags |= wire.FlagCD

@@ -16,7 +16,7 @@ import (
 // askQuick asks the question on the quick way, and goes on as an Exchange if that is not enough.
 func askQuick(t *testing.T, u *Upstream) (r *Response, plain bool, err error) {
 	t.Helper()
-	a := u.Ask([]byte(mxOfExample), false, patience)
+	a := u.Ask([]byte(mxOfExample), false, time.Now(), patience)
 	if a == nil {
 		return nil, false, errors.New("not asked")
 	}
@@ -39,7 +39,7 @@ func TestAskLongestName(t *testing.T) {
 	asked := make(chan string, 1)
 	u := open(t, "udp", play(t, "127.0.0.1", func(q query) { asked <- q.Question[0].Name; q.say(q.reply()) }, nil))
 	u.Case0x20 = true
-	a := u.Ask(append(packed, 0, byte(dns.TypeA), 0, dns.ClassINET), false, patience)
+	a := u.Ask(append(packed, 0, byte(dns.TypeA), 0, dns.ClassINET), false, time.Now(), patience)
 	if a == nil || a.Plain() == nil {
 		t.Fatalf("no plain answer: %v", a)
 	}
@@ -55,7 +55,7 @@ func TestAskQuery(t *testing.T) {
 		for _, cd := range []bool{false, true} {
 			queries := make(chan query, 2)
 			u := open(t, "udp", play(t, host, func(q query) { queries <- q; answerRight(q) }, nil))
-			a := u.Ask([]byte(mxOfExample), cd, patience)
+			a := u.Ask([]byte(mxOfExample), cd, time.Now(), patience)
 			if a == nil || a.Plain() == nil {
 				t.Fatalf("%s: no plain answer: %v", host, a)
 			}
@@ -224,7 +224,7 @@ func TestAskLate(t *testing.T) {
 		<-answer
 		answerRight(q)
 	}, nil))
-	a := u.Ask([]byte(mxOfExample), false, time.Millisecond)
+	a := u.Ask([]byte(mxOfExample), false, time.Now(), time.Millisecond)
 	if a == nil || a.Plain() != nil {
 		t.Fatalf("asked: %v", a)
 	}
@@ -243,7 +243,7 @@ func TestAskOnlyUDP(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a := u.Ask([]byte(mxOfExample), false, patience); a != nil {
+		if a := u.Ask([]byte(mxOfExample), false, time.Now(), patience); a != nil {
 			t.Errorf("%s is asked", address)
 		}
 	}

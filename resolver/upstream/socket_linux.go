@@ -29,7 +29,8 @@ type socket struct {
 	in     [maxDatagram]byte
 	n      int
 	errno  syscall.Errno
-	stepFn func(fd uintptr) bool // made once: a method value allocates
+	stepFn func(fd uintptr) bool // made once, as is restFn: a method value allocates
+	restFn func(fd uintptr)
 }
 
 // maxDatagram is more than is asked for, so that a larger datagram is seen whole.
@@ -45,7 +46,7 @@ func openSocket(peer netip.AddrPort) (*socket, error) {
 		conn.Close()
 		return nil, err
 	}
-	s.stepFn = s.step
+	s.stepFn, s.restFn = s.step, s.disconnect
 	port := (*[2]byte)(unsafe.Pointer(&s.peer.Port)) // in network order; the same place in both families
 	port[0], port[1] = byte(peer.Port()>>8), byte(peer.Port())
 	if addr := peer.Addr().Unmap(); addr.Is4() {
@@ -96,15 +97,17 @@ func (s *socket) step(fd uintptr) bool {
 
 // rest gives the port back and throws away what has come to it.
 func (s *socket) rest() error {
-	err := s.raw.Control(func(fd uintptr) {
-		nobody := unix.RawSockaddr{Family: unix.AF_UNSPEC}
-		_, _, s.errno = syscall.RawSyscall(unix.SYS_CONNECT, fd, uintptr(unsafe.Pointer(&nobody)), unix.SizeofSockaddrInet4)
-		for errno := syscall.Errno(0); errno != unix.EAGAIN; { // an error of the socket comes once, and is gone
-			_, _, errno = syscall.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&s.in[0])), 1, 0, 0, 0)
-		}
-	})
+	err := s.raw.Control(s.restFn)
 	if err == nil && s.errno != 0 {
 		err = s.errno
 	}
 	return err
+}
+
+func (s *socket) disconnect(fd uintptr) {
+	nobody := unix.RawSockaddr{Family: unix.AF_UNSPEC}
+	_, _, s.errno = syscall.RawSyscall(unix.SYS_CONNECT, fd, uintptr(unsafe.Pointer(&nobody)), unix.SizeofSockaddrInet4)
+	for errno := syscall.Errno(0); errno != unix.EAGAIN; { // an error of the socket comes once, and is gone
+		_, _, errno = syscall.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&s.in[0])), 1, 0, 0, 0)
+	}
 }

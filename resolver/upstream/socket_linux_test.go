@@ -144,7 +144,7 @@ func TestAskWrongSource(t *testing.T) {
 // A port where nobody listens is found out at once, by a fresh socket and by one that was used before.
 func TestAskRefused(t *testing.T) {
 	for _, host := range []string{"127.0.0.1", "::1"} {
-		if a := open(t, "udp", play(t, host, nil, nil)).Ask([]byte(mxOfExample), false, patience); a != nil {
+		if a := open(t, "udp", play(t, host, nil, nil)).Ask([]byte(mxOfExample), false, time.Now(), patience); a != nil {
 			t.Errorf("%s: asked, and got %x", host, a.got)
 		}
 	}
@@ -159,7 +159,7 @@ func TestAskRefused(t *testing.T) {
 	checkAnswer(t, r, err, true, right)
 	server.Close()
 	<-done
-	if a := u.Ask([]byte(mxOfExample), false, patience); a != nil {
+	if a := u.Ask([]byte(mxOfExample), false, time.Now(), patience); a != nil {
 		t.Errorf("asked, and got %x", a.got)
 	}
 	if _, err := u.Exchange(soon(t), question, false); err == nil || !strings.Contains(err.Error(), "refused") {
