@@ -18,7 +18,7 @@ type cell struct {
 	rate      int      // queries a second; 0: as fast as they are answered
 	missEvery int      // one query in so many is for a name that nobody knows; 0: none
 	misses    string   // the letters that these begin with
-	spread    int      // a crowd asks from all CPUs, and the server has so many of them; 0: it has one of its own
+	spread    int      // the server answers backlogs on so many CPUs; 0: it has one, and is asked from another
 	beside    bool     // the servers take turns in it and in the cell before it at once, so that the two compare
 	without   []string // peers that are left out
 }
@@ -110,8 +110,8 @@ func (r *runner) load(d time.Duration) (t tally, took []time.Duration, err error
 	switch {
 	case r.cell.rate > 0:
 		return r.client.open(r.next, r.cell.rate, d)
-	case r.crowd != nil:
-		t, err = r.crowd.closed(d)
+	case r.backlog != nil:
+		t, err = r.backlog.closed(d)
 	default:
 		t, err = r.ask(r.next, noLimit, time.Now().Add(d))
 	}

@@ -13,7 +13,7 @@ import (
 // What the collector did is told from before and after, in figures of the status endpoint; one that is not there is an error.
 func TestGarbage(t *testing.T) {
 	var u upstream
-	client, err := dialUDP(serve(t, func(q []byte) []byte { return u.answer(nil, q) }), false, 1)
+	client, err := dialUDP(serve(t, func(q []byte) []byte { return u.answer(nil, q) }), false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 // took. It never sleeps, so that queries leave when they should; but it yields the CPU to the upstream, which runs on the
 // same.
 func (c *udpClient) open(next source, rate int, d time.Duration) (tally, []time.Duration, error) {
-	if err := unix.SetsockoptInt(c.fds[0], unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
+	if err := unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
 		return tally{}, nil, fmt.Errorf("have replies stamped: %w", err)
 	}
 	var t tally
@@ -49,12 +49,12 @@ func (c *udpClient) open(next source, rate int, d time.Duration) (tally, []time.
 // receiveStamped is receive that does not wait, and says when the kernel had the reply: the client may have been late to
 // look, as it shares its CPU.
 func (c *udpClient) receiveStamped(t *tally) (expectation, int64, error) {
-	ready := [1]unix.PollFd{{Fd: int32(c.fds[0]), Events: unix.POLLIN}}
+	ready := [1]unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}}
 	if n, err := unix.Poll(ready[:], 0); n == 0 || err != nil { // Recvmsg would leave garbage each time that nothing is there
 		return expectation{}, 0, unix.EAGAIN
 	}
 	var control [64]byte
-	n, k, _, _, err := unix.Recvmsg(c.fds[0], c.buf[:], control[:], unix.MSG_DONTWAIT)
+	n, k, _, _, err := unix.Recvmsg(c.fd, c.buf[:], control[:], unix.MSG_DONTWAIT)
 	e, err := c.take(n, err, t)
 	return e, stamp(control[:k]), err
 }
@@ -73,7 +73,7 @@ func stamp(control []byte) int64 {
 func (c *udpClient) first(q question, ended func() error, deadline time.Time) (time.Time, error) {
 	const pause = 200 * time.Microsecond
 	wait := unix.NsecToTimeval(pause.Nanoseconds())
-	if err := unix.SetsockoptTimeval(c.fds[0], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait); err != nil {
+	if err := unix.SetsockoptTimeval(c.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait); err != nil {
 		return time.Time{}, err
 	}
 	for asked := 0; ; asked++ {
@@ -85,7 +85,7 @@ func (c *udpClient) first(q question, ended func() error, deadline time.Time) (t
 		now := time.Now()
 		if t.answered > 0 {
 			wait = unix.NsecToTimeval(lostAfter.Nanoseconds())
-			return now, unix.SetsockoptTimeval(c.fds[0], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait)
+			return now, unix.SetsockoptTimeval(c.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait)
 		}
 		if end := ended(); end != nil {
 			return now, end

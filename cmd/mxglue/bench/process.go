@@ -82,9 +82,12 @@ func pin(cpu int) error {
 
 // stop ends the process, and its children with it, and waits for it.
 func (p *process) stop() {
-	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // an error means that it has ended
+	p.signal(syscall.SIGKILL)
 	<-p.done
 }
+
+// signal sends a signal to the process and its children, unless they have ended.
+func (p *process) signal(s syscall.Signal) { _ = syscall.Kill(-p.cmd.Process.Pid, s) }
 
 // ended says whether the process has ended by itself, and what it said last.
 func (p *process) ended() error {
@@ -105,12 +108,9 @@ func (p *process) cpu() (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("CPU clock of process %d: %w", pid, err)
 	}
-	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid)) // a kernel without it: none are seen
-	for _, child := range strings.Fields(string(children)) {
-		if id, err := strconv.Atoi(child); err == nil {
-			d, _ := cpuClock(id) // one that has ended meanwhile is among those it had
-			sum += d
-		}
+	for _, child := range p.children() {
+		d, _ := cpuClock(child) // one that has ended meanwhile is among those it had
+		sum += d
 	}
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -124,6 +124,17 @@ func (p *process) cpu() (time.Duration, error) {
 		}
 	}
 	return sum, nil
+}
+
+// children returns the processes that the process has started, and that run still.
+func (p *process) children() (pids []int) {
+	pid := p.cmd.Process.Pid
+	list, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid)) // a kernel without it: none are seen
+	for _, child := range strings.Fields(string(list)) {
+		id, _ := strconv.Atoi(child) // always a number
+		pids = append(pids, id)
+	}
+	return pids
 }
 
 // cpuClock reads the CPU clock of another process: clock_getcpuclockid(3) without the C library.
@@ -144,20 +155,4 @@ func (p *process) rss() int {
 	}
 	kib, _ := strconv.Atoi(f[0]) // always a number
 	return kib << 10
-}
-
-// unused returns how long the first so many CPUs have had nothing to do since the machine started, in hundredths of a second.
-func unused(cpus int) time.Duration {
-	stat, _ := os.ReadFile("/proc/stat") // always there
-	var sum time.Duration
-	for line := range strings.Lines(string(stat)) {
-		f := strings.Fields(line) // proc_stat(5): cpuN, user, nice, system, idle, iowait
-		if cpu, err := strconv.Atoi(strings.TrimPrefix(f[0], "cpu")); err == nil && cpu < cpus && len(f) > 5 {
-			for _, ticks := range f[4:6] {
-				n, _ := strconv.Atoi(ticks) // always a number
-				sum += time.Duration(n) * 10 * time.Millisecond
-			}
-		}
-	}
-	return sum
 }

@@ -21,26 +21,23 @@ func (b *bench) scaling() []*cell {
 	return both
 }
 
-// printScaling is the table of the cells in which a crowd asks.
+// printScaling is the table of the cells in which backlogs are answered.
 func (b *bench) printScaling(w io.Writer) {
 	cells := b.scaling()
 	if cells == nil {
 		return
 	}
-	head(w, "The server on one CPU and on two; on both a thread that asks from many ports, as fast as it is answered. Medians.", "server",
-		"µs a query, 1 CPU", "2 CPUs", "two do the work of", "answers/s, 1 CPU", "2 CPUs", "CPUs in use, 1 CPU", "2 CPUs", "unused, 2 CPUs")
+	head(w, "Queries that lie in the server's sockets already, answered on one CPU and on two, for which nobody else has a use meanwhile. Medians.",
+		"server", "µs a query, 1 CPU", "2 CPUs", "two do the work of", "answers/s, 1 CPU", "2 CPUs", "two are as fast as")
 	for _, s := range b.present() {
 		if !s.spreads {
 			continue
 		}
 		one, two := b.turns[key{s, cells[0].name}], b.turns[key{s, cells[1].name}]
-		rate := func(t result) float64 { return t.rate }
-		used := func(t result) float64 { return t.rate * t.cpu / 1e6 }
+		slow, fast := median(one, rateOf), median(two, rateOf)
 		row(w, s.title(), spread(pick(one, cpuOf)), spread(pick(two, cpuOf)), ratio(2*b.cost(s, cells[0]), b.cost(s, cells[1])),
-			number(median(one, rate)), number(median(two, rate)), fmt.Sprintf("%.2f", median(one, used)), fmt.Sprintf("%.2f", median(two, used)),
-			fmt.Sprintf("%.2f", median(two, func(t result) float64 { return t.unused })))
+			number(slow), number(fast), ratio(fast, slow))
 	}
-	fmt.Fprintln(w, "\n*Those who ask need the same CPUs, so answers a second say little, and what compares is the CPU that a query costs under the same"+
-		" load: two CPUs do twice the first cost by the second of the work of one. Threads that wait for each other cost no CPU, but would leave"+
-		" some unused.*")
+	fmt.Fprintln(w, "\n*What threads share shows in the CPU that a query costs when both run: twice the first cost by the second is the work of one that"+
+		" two do. Speed has in it, too, that the kernel starts both on one CPU at times, and takes some milliseconds to part them.*")
 }

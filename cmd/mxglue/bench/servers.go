@@ -55,7 +55,7 @@ type runner struct {
 	cell    *cell
 	setting setting
 	client  *udpClient
-	crowd   *crowd        // nil if it has one CPU of its own
+	backlog *backlog      // how it is asked if its CPUs are nobody else's
 	started time.Duration // until its first answer
 	idle    int           // what memory it has then, octets
 	next    source
@@ -78,7 +78,7 @@ func launch(s *server, c *cell, scratch string, n, upstreamPort int) (*runner, e
 	if err := errors.Join(err1, err2, set.write(s.conf)); err != nil {
 		return nil, err
 	}
-	client, err := dialUDP(set.Port, s.kind == echo, 1)
+	client, err := dialUDP(set.Port, s.kind == echo)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func launch(s *server, c *cell, scratch string, n, upstreamPort int) (*runner, e
 	}
 	r.started, r.idle = at.Sub(began), p.rss()
 	if c.spread > 0 {
-		r.crowd, err = gather(set.Port, s.kind == echo, c.questions)
+		r.backlog, err = pile(p, set.Port, s.kind == echo, set.Threads, r.next)
 	}
 	if err != nil {
 		r.end()
@@ -125,8 +125,8 @@ func (s setting) write(name string) error {
 
 func (r *runner) end() {
 	r.client.close()
-	if r.crowd != nil {
-		r.crowd.close()
+	if r.backlog != nil {
+		r.backlog.close()
 	}
 	r.stop()
 }

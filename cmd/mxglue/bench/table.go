@@ -39,6 +39,8 @@ func median(turns []result, figure func(result) float64) float64 {
 
 func cpuOf(t result) float64 { return t.cpu }
 
+func rateOf(t result) float64 { return t.rate }
+
 // cost returns the median CPU of a server in a cell, microseconds a query; 0 if there is none.
 func (b *bench) cost(s *server, c *cell) float64 {
 	return median(b.turns[key{s, c.name}], cpuOf)

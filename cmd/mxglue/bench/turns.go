@@ -15,8 +15,7 @@ type result struct {
 	cpu       float64 // microseconds a query
 	forwarded float64 // queries to upstream a query
 	p50, p99  float64 // microseconds that a hit took; of open loops
-	rate      float64 // answers a second
-	unused    float64 // of the server's CPUs, how many nobody had a use for
+	rate      float64 // answers a second, of backlogs
 }
 
 // settle is how long a server is asked at the beginning of its turn before it counts: the CPU's caches are another's.
@@ -24,17 +23,15 @@ const settle = 100 * time.Millisecond
 
 // measure is one turn of a server.
 func (r *runner) measure(u *upstreamProcess, d time.Duration) (result, error) {
-	if _, _, err := r.load(settle); err != nil {
-		return result{}, err
+	if r.backlog == nil { // which finds the caches cold by itself
+		if _, _, err := r.load(settle); err != nil {
+			return result{}, err
+		}
 	}
-	cpus := len(r.cell.cpus())
 	before, err1 := u.count()
-	idle, began := unused(cpus), time.Now()
 	from, err2 := r.cpu()
 	t, took, err3 := r.load(d)
 	to, err4 := r.cpu()
-	lasted := time.Since(began)
-	idle = unused(cpus) - idle
 	after, err5 := u.count()
 	for _, err := range []error{err1, err2, err3, err4, err5, r.ended()} {
 		if err != nil {
@@ -45,8 +42,10 @@ func (r *runner) measure(u *upstreamProcess, d time.Duration) (result, error) {
 		return result{}, fmt.Errorf("of %d queries %d answered, %d wrongly, %d lost", asked, t.answered, t.wrong, t.lost)
 	}
 	answered := float64(t.answered)
-	res := result{cpu: micros(to-from) / answered, forwarded: float64(after-before) / answered,
-		rate: answered / lasted.Seconds(), unused: idle.Seconds() / lasted.Seconds()}
+	res := result{cpu: micros(to-from) / answered, forwarded: float64(after-before) / answered}
+	if t.busy > 0 {
+		res.rate = answered / t.busy.Seconds()
+	}
 	if len(took) > 0 {
 		slices.Sort(took)
 		res.p50, res.p99 = micros(took[len(took)/2]), micros(took[len(took)*99/100])

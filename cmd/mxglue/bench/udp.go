@@ -18,17 +18,16 @@ const window = 64
 // lostAfter is how long the last answer may be ago before what is out counts as lost.
 const lostAfter = 500 * time.Millisecond
 
-// udpClient asks over connected sockets, with system calls of its own: nothing but the server should be slow.
+// udpClient asks over a connected socket, with system calls of its own: nothing but the server should be slow.
 type udpClient struct {
-	fds  []int // a port each: one query after the other goes round them, and so do the replies that are read
-	at   int   // the socket of the next reply
-	echo bool  // any reply will do, if its ID is right
+	fd   int
+	echo bool // any reply will do, if its ID is right
 	id   uint16
 	out  [ids]expectation
 	buf  [4096]byte
 }
 
-// ids is how many IDs are in use: more than can be out, few enough to stay in the CPU's cache, a multiple of the ports.
+// ids is how many IDs are in use: more than can be out, few enough to stay in the CPU's cache.
 const ids = 1 << 13
 
 // expectation is what is known about a query that is out.
@@ -38,24 +37,22 @@ type expectation struct {
 }
 
 // tally is what became of queries.
-type tally struct{ answered, wrong, lost int }
-
-func (t *tally) add(o tally) {
-	t.answered, t.wrong, t.lost = t.answered+o.answered, t.wrong+o.wrong, t.lost+o.lost
+type tally struct {
+	answered, wrong, lost int
+	busy                  time.Duration // how long the server took, of backlogs
 }
 
-// dialUDP opens so many ports. They divide half a window, so that each has as many queries out as the others.
-func dialUDP(port int, echo bool, ports int) (*udpClient, error) {
-	c := &udpClient{echo: echo}
-	for range ports {
-		fd, err := connect(port)
-		if err != nil {
-			c.close()
-			return nil, fmt.Errorf("open a UDP socket: %w", err)
-		}
-		c.fds = append(c.fds, fd)
+func (t *tally) add(o tally) {
+	t.answered, t.wrong, t.lost, t.busy = t.answered+o.answered, t.wrong+o.wrong, t.lost+o.lost, t.busy+o.busy
+}
+
+// dialUDP opens a port.
+func dialUDP(port int, echo bool) (*udpClient, error) {
+	fd, err := connect(port)
+	if err != nil {
+		return nil, fmt.Errorf("open a UDP socket: %w", err)
 	}
-	return c, nil
+	return &udpClient{echo: echo, fd: fd}, nil
 }
 
 // connect opens a socket whose peer is a port of 127.0.0.1, and where a read waits no longer than lostAfter.
@@ -76,24 +73,20 @@ func connect(port int) (int, error) {
 	return fd, err
 }
 
-func (c *udpClient) close() {
-	for _, fd := range c.fds {
-		unix.Close(fd)
-	}
-}
+func (c *udpClient) close() { unix.Close(c.fd) }
 
 // send sends a query under the next ID. One that the kernel does not take is lost.
 func (c *udpClient) send(q question, now int64) {
 	c.id = (c.id + 1) % ids
 	binary.BigEndian.PutUint16(q.msg, c.id)
 	c.out[c.id] = expectation{true, q.nodata, q.miss, now}
-	unix.Write(c.fds[int(c.id)%len(c.fds)], q.msg)
+	unix.Write(c.fd, q.msg)
 }
 
 // receive takes one reply, and returns the query that it answers: not waiting for an answer if it is none. Errors:
 // unix.EAGAIN if there is no reply.
 func (c *udpClient) receive(t *tally) (expectation, error) {
-	n, err := unix.Read(c.fds[c.at], c.buf[:])
+	n, err := unix.Read(c.fd, c.buf[:])
 	return c.take(n, err, t)
 }
 
@@ -112,7 +105,6 @@ func (c *udpClient) take(n int, err error, t *tally) (expectation, error) {
 	e := c.out[id]
 	if e.waiting {
 		c.out[id].waiting = false
-		c.at = (c.at + 1) % len(c.fds)
 		if c.echo || fits(c.buf[:n], e.nodata) {
 			t.answered++
 		} else {
