@@ -146,6 +146,29 @@ func TestTCPAgain(t *testing.T) {
 	}
 }
 
+// A machine that was away once shows in the 99 % of a turn, but not of most rows; what slows one hit in fifty shows in both.
+func TestWaits(t *testing.T) {
+	away, slower := make([]time.Duration, 12*inARow), make([]time.Duration, 12*inARow)
+	for i := range away {
+		away[i], slower[i] = 30*time.Microsecond, 30*time.Microsecond
+		if i/80 == 10 {
+			away[i] = 3 * time.Millisecond
+		}
+		if i%50 == 0 {
+			slower[i] = time.Millisecond
+		}
+	}
+	if got, want := waitsOf(away), (waits{p50: 30, p99: 3000, calm: 30}); got != want {
+		t.Errorf("away once: %+v, want %+v", got, want)
+	}
+	if got, want := waitsOf(slower), (waits{p50: 30, p99: 1000, calm: 1000}); got != want {
+		t.Errorf("slower: %+v, want %+v", got, want)
+	}
+	if got := waitsOf(nil); got != (waits{}) {
+		t.Errorf("no hits: %+v", got)
+	}
+}
+
 func TestPrint(t *testing.T) {
 	floor, mxglue := &server{name: "echo", version: "-"}, &server{name: "mxglue", kind: own, version: "1", spreads: true}
 	slow, fast := &server{name: "Unbound", kind: peer, version: "2"}, &server{name: "fast", kind: peer, version: "3"}
@@ -154,7 +177,7 @@ func TestPrint(t *testing.T) {
 			{name: "alone", spread: 1}, {name: "both", spread: 2}},
 		figures: figures{turns: map[key][]result{
 			{floor, "hits"}: {{cpu: 2}}, {mxglue, "hits"}: {{cpu: 9}, {cpu: 3}, {cpu: 1}},
-			{slow, "hits"}: {{cpu: 6, forwarded: 1}}, {fast, "hits"}: {{cpu: 4}}, {mxglue, "steady"}: {{cpu: 7, p50: 30, p99: 60}, {cpu: 7, p50: 30, p99: 50}, {cpu: 7, p50: 30, p99: 70}},
+			{slow, "hits"}: {{cpu: 6, forwarded: 1}}, {fast, "hits"}: {{cpu: 4}}, {mxglue, "steady"}: {{cpu: 7, waits: waits{30, 60, 40}}, {cpu: 7, waits: waits{30, 50, 41}}, {cpu: 7, waits: waits{30, 70, 50}}},
 			{mxglue, "alone"}: {{cpu: 2, rate: 1e5}}, {mxglue, "both"}: {{cpu: 2.5, rate: 1.7e5}},
 		}, garbage: map[string]string{"hits": "swept"}, failed: map[key][]error{{fast, "steady"}: {errors.New("it sulks")}}, late: true}}
 	var text strings.Builder
@@ -162,7 +185,7 @@ func TestPrint(t *testing.T) {
 	for _, line := range []string{
 		"| mxglue 1 | 3.00 (1.00–9.00) |",
 		"| Unbound 2 | 6.00 (6.00–6.00) *100 %* |",
-		"| mxglue 1 | 7.00 (7.00–7.00) | 30 | 60 (50) |",
+		"| mxglue 1 | 7.00 (7.00–7.00) | 30 | 41 | 60 |",
 		"| the echo | 1.50 | – |",
 		"| the best peer | 0.75 fast | – |",
 		"| Unbound | 0.50 | – |",

@@ -37,8 +37,8 @@ func loads(cpus int) []cell {
 		{name: "TCP", questions: tenK, entries: 20_000, tcp: true},
 		{name: "5k/s", questions: tenK, entries: 20_000, rate: 5_000},
 		{name: "20k/s", questions: tenK, entries: 40_000, rate: 20_000},
-		{name: "20k/s with misses", questions: tenK, entries: 40_000, rate: 20_000, missEvery: 500, misses: "miss", beside: true},
-		{name: "20k/s, slow upstream", questions: tenK, entries: 40_000, rate: 20_000, missEvery: 500, misses: "slow", beside: true},
+		{name: "20k/s with misses", questions: tenK, entries: 40_000, rate: 20_000, missEvery: inARow, misses: "miss", beside: true},
+		{name: "20k/s, slow upstream", questions: tenK, entries: 40_000, rate: 20_000, missEvery: inARow, misses: "slow", beside: true},
 	}
 	if cpus > 1 {
 		cells = append(cells,

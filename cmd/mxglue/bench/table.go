@@ -112,21 +112,20 @@ func (b *bench) printRates(w io.Writer) {
 	var names []string
 	for _, c := range b.cells {
 		if c.rate > 0 {
-			names = append(names, c.name, "half within", "99 % within")
+			names = append(names, c.name, "half within", "99 % in a row", "99 % of all")
 		}
 	}
 	if len(names) == 0 {
 		return
 	}
-	head(w, "The same at steady rates, and the time that a hit took, µs: medians (the least of the rounds is nearest to the server alone).", "server", names...)
+	head(w, fmt.Sprintf("The same at steady rates, and within how many µs hits were answered: half of them, 99 %% of %d in a row, and 99 %% of a turn's. Medians.", inARow), "server", names...)
 	for _, s := range b.present() {
 		var values []string
 		for _, c := range b.cells {
 			if c.rate > 0 {
 				turns := b.turns[key{s, c.name}]
-				p50 := median(turns, func(t result) float64 { return t.p50 })
-				p99, least, _ := middle(pick(turns, func(t result) float64 { return t.p99 }))
-				values = append(values, spread(pick(turns, cpuOf)), number(p50), fmt.Sprintf("%s (%s)", number(p99), number(least)))
+				values = append(values, spread(pick(turns, cpuOf)), number(median(turns, func(t result) float64 { return t.waits.p50 })),
+					number(median(turns, func(t result) float64 { return t.waits.calm })), number(median(turns, func(t result) float64 { return t.waits.p99 })))
 			}
 		}
 		row(w, s.title(), values...)

@@ -14,8 +14,8 @@ import (
 type result struct {
 	cpu       float64 // microseconds a query
 	forwarded float64 // queries to upstream a query
-	p50, p99  float64 // microseconds that a hit took; of open loops
 	rate      float64 // answers a second, of backlogs
+	waits     waits   // of open loops
 }
 
 // settle is how long a server is asked at the beginning of its turn before it counts: the CPU's caches are another's.
@@ -46,11 +46,35 @@ func (r *runner) measure(u *upstreamProcess, d time.Duration) (result, error) {
 	if t.busy > 0 {
 		res.rate = answered / t.busy.Seconds()
 	}
-	if len(took) > 0 {
-		slices.Sort(took)
-		res.p50, res.p99 = micros(took[len(took)/2]), micros(took[len(took)*99/100])
-	}
+	res.waits = waitsOf(took)
 	return res, nil
+}
+
+// waits is how long hits took, microseconds.
+type waits struct {
+	p50, p99 float64 // of all
+	calm     float64 // the median of the p99 of every few hundred in a row
+}
+
+// inARow is how many these are: as many as there are between two misses. A machine that is away for some milliseconds each
+// second, or has other work for the server's CPU, decides what the p99 of a whole turn is. It spoils few rows, but what a miss
+// does to the hits beside it is in each of them.
+const inARow = 500
+
+// waitsOf makes figures of hits in the order in which they were answered.
+func waitsOf(took []time.Duration) (w waits) {
+	if len(took) == 0 {
+		return w
+	}
+	var rows []float64
+	for row := range slices.Chunk(slices.Clone(took), inARow) {
+		slices.Sort(row)
+		rows = append(rows, micros(row[len(row)*99/100]))
+	}
+	w.calm, _, _ = middle(rows)
+	took = slices.Sorted(slices.Values(took))
+	w.p50, w.p99 = micros(took[len(took)/2]), micros(took[len(took)*99/100])
+	return w
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
