@@ -146,29 +146,6 @@ func TestTCPAgain(t *testing.T) {
 	}
 }
 
-// A machine that was away once shows in the 99 % of a turn, but not of most rows; what slows one hit in fifty shows in both.
-func TestWaits(t *testing.T) {
-	away, slower := make([]time.Duration, 12*inARow), make([]time.Duration, 12*inARow)
-	for i := range away {
-		away[i], slower[i] = 30*time.Microsecond, 30*time.Microsecond
-		if i/80 == 10 {
-			away[i] = 3 * time.Millisecond
-		}
-		if i%50 == 0 {
-			slower[i] = time.Millisecond
-		}
-	}
-	if got, want := waitsOf(away), (waits{p50: 30, p99: 3000, calm: 30}); got != want {
-		t.Errorf("away once: %+v, want %+v", got, want)
-	}
-	if got, want := waitsOf(slower), (waits{p50: 30, p99: 1000, calm: 1000}); got != want {
-		t.Errorf("slower: %+v, want %+v", got, want)
-	}
-	if got := waitsOf(nil); got != (waits{}) {
-		t.Errorf("no hits: %+v", got)
-	}
-}
-
 func TestPrint(t *testing.T) {
 	floor, mxglue := &server{name: "echo", version: "-"}, &server{name: "mxglue", kind: own, version: "1", spreads: true}
 	slow, fast := &server{name: "Unbound", kind: peer, version: "2"}, &server{name: "fast", kind: peer, version: "3"}

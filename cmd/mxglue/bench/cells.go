@@ -109,6 +109,7 @@ const noLimit = math.MaxInt
 func (r *runner) load(d time.Duration) (t tally, took []time.Duration, err error) {
 	switch {
 	case r.cell.rate > 0:
+		defer keepTick(serverCPU, r.setting.Port)()
 		return r.client.open(r.next, r.cell.rate, d)
 	case r.backlog != nil:
 		t, err = r.backlog.closed(d)

@@ -8,7 +8,7 @@
 //  2. For each cell (cells.go), that is for each kind of load, every server is started afresh with its file in servers/
 //     (servers.go, peers.go), as a caching forwarder of that upstream, and warmed with the cell's questions (questions.go).
 //  3. Then they take turns (turns.go), round after round, so that what else the machine does meets all of them. In a turn
-//     one server is asked over UDP (udp.go: as fast as it answers; open.go: at a rate; backlog.go, sockets.go:
+//     one server is asked over UDP (udp.go: as fast as it answers; open.go, tick.go: at a rate; backlog.go, sockets.go:
 //     with what lies in its sockets already) or TCP (tcp.go), and its CPU clock is read before and after (process.go). Last,
 //     where there are many names, mxglue is asked until it has collected its garbage some times (garbage.go).
 //  4. table.go, scaling.go and summary.go make medians and ratios of the turns.
@@ -22,6 +22,7 @@
 //
 //   - Servers run on CPU 0 and have one thread for queries; the load and the upstream run on the last CPU. In "2 CPUs"
 //     servers have two threads on CPU 0 and 1, and in this and "1 CPU" there is no load while they answer.
+//   - At rates the server's CPU is kept from stopping its clock tick whenever it sleeps (tick.go).
 //   - CPU is what the kernel booked for the server's process and its children, system calls included. What delivering a
 //     query costs is booked for the sender, by the way loopback works, and what delivering the reply costs for the server.
 //   - Every answer is checked: it is for a question that is out, and it has the records it should have, or has none.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,6 +49,29 @@ func TestCPU(t *testing.T) {
 				t.Errorf("%d octets, ended: %v", p.rss(), p.ended())
 			}
 		})
+	}
+}
+
+// What keeps the tick sends nothing to the port and leaves no socket behind.
+func TestKeepTick(t *testing.T) {
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	before, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		keepTick(serverCPU, conn.LocalAddr().(*net.UDPAddr).Port)()
+	}
+	if after, _ := os.ReadDir("/proc/self/fd"); len(after) >= len(before)+20 {
+		t.Errorf("%d files are open, before %d", len(after), len(before))
+	}
+	conn.SetReadDeadline(time.Now())
+	if n, err := conn.Read(make([]byte, 1)); err == nil {
+		t.Errorf("the port had a datagram of %d octets", n)
 	}
 }
 
