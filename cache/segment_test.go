@@ -15,28 +15,27 @@ import (
 func sum(t *testing.T, s *shard) (held int) {
 	t.Helper()
 	var live, octets, left int
-	first := true
-	for _, number := range s.segments.Keys() {
-		g, _ := s.segments.Peek(number)
-		size := 0
+	for n, g := range s.segments {
+		number, size := s.first+uint32(n), 0
 		for i := range g.entries {
 			e := &g.entries[i]
 			size += e.size()
 			if e.marked(gone) {
-				left += e.size()
+				if n > 0 || i >= s.hand {
+					left += e.size()
+				}
 				continue
 			}
 			live++
 			octets += e.size()
-			if p := s.book[s.slotOf(e)]; p != (place{number, uint32(i)}) || first && i < s.hand {
+			if p := s.book[s.slotOf(e)]; p != (place{number, uint32(i)}) || n == 0 && i < s.hand {
 				t.Fatalf("entry %d of segment %d is not gone, and the book has %v, the hand is at %d", i, number, p, s.hand)
 			}
 		}
 		if size != g.size || len(g.entries) > cap(g.entries) {
 			t.Fatalf("segment %d is of %d octets, its entries of %d", number, g.size, size)
 		}
-		held += cap(g.entries)*entryOverhead + cap(g.packed)
-		first = false
+		held += g.size + (cap(g.entries)-len(g.entries))*entryOverhead
 	}
 	if live != len(s.book) || octets != s.octets || left != s.gone {
 		t.Fatalf("%d entries of %d octets, %d gone; the shard says %d, %d, %d", live, octets, left, len(s.book), s.octets, s.gone)

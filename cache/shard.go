@@ -2,10 +2,7 @@ package cache
 
 import (
 	"hash/maphash"
-	"math"
 	"sync"
-
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 // shard is a part of the entries. They lie in segments in the order in which they came; the book says where; before the book
@@ -19,26 +16,26 @@ type shard struct {
 
 	mu       sync.Mutex
 	seed     maphash.Seed
-	book     map[uint64]place                 // by slot; without pointers, so that the garbage collector passes it by
-	segments *simplelru.LRU[uint32, *segment] // by number, from the oldest to the youngest: they are looked at only, which leaves an LRU in order
-	youngest uint32                           // the number of the segment that is being filled
-	hand     int                              // how many entries of the oldest segment it has passed: all of them gone
-	room     struct{ entries, octets int }    // the most there may be
-	octets   int                              // that the entries take up, about
-	gone     int                              // octets that those take up which are gone, and their segments are not
+	book     map[uint64]place              // by slot; without pointers, so that the garbage collector passes it by
+	segments []*segment                    // from the oldest to the youngest, which is being filled
+	first    uint32                        // the number of the oldest; the others' follow, and may wrap
+	hand     int                           // how many entries of the oldest segment it has passed: all of them gone
+	messages messages                      // of the entries
+	room     struct{ entries, octets int } // the most there may be
+	octets   int                           // that the entries take up, about
+	gone     int                           // octets that those take up which are gone, and the hand has not passed
 
 	_     [64]byte // what hits write shares no cache line with what they read
 	stats hitStats
 	_     [64]byte
 }
 
-// place is where an entry lies.
+// place is where an entry lies: the number of its segment, and its index there.
 type place struct{ segment, index uint32 }
 
 func (s *shard) init(seed maphash.Seed, entries, octets int) {
 	s.seed, s.room.entries, s.room.octets = seed, entries, octets
 	s.book = make(map[uint64]place)
-	s.segments, _ = simplelru.NewLRU[uint32, *segment](math.MaxInt, nil) // it never throws out by itself: the hand does
 	s.front = newFront(entries)
 }
 
@@ -58,28 +55,27 @@ func (s *shard) insert(hash uint64, full form, f facts) *Entry {
 	return e
 }
 
-// put lays an entry behind the youngest.
+// put lays an entry with a copy of its message behind the youngest.
 func (s *shard) put(at uint64, full form, f facts) *Entry {
-	g, ok := s.segments.Peek(s.youngest)
-	if !ok || !g.hasRoom(len(full.packed)) {
-		g = s.begin(len(full.packed))
-	}
-	e := g.put(full, f)
-	s.book[at] = place{s.youngest, uint32(len(g.entries) - 1)}
+	g := s.youngest()
+	index := len(g.entries)
+	g.entries = g.entries[:index+1]
+	e := &g.entries[index]
+	e.full, e.facts = full.on(s.messages.keep(full.packed)), f
+	g.size += e.size()
 	s.octets += e.size()
+	s.book[at] = place{s.first + uint32(len(s.segments)-1), uint32(index)}
 	return e
 }
 
-// begin begins a segment, with room for an eighth of as many entries as there are, of their mean size; or for octets.
-func (s *shard) begin(octets int) *segment {
-	n := min(max(leastInSegment, len(s.book)/8), mostInSegment)
-	mean := octets
-	if len(s.book) > 0 {
-		mean = s.octets/len(s.book) - entryOverhead
+// youngest returns the segment that is being filled. If it is full another is begun, for an eighth of as many entries as there
+// are, or an eighth of the octets that there may be.
+func (s *shard) youngest() *segment {
+	if n := len(s.segments); n > 0 && !s.segments[n-1].isFull(s.room.octets/8) {
+		return s.segments[n-1]
 	}
-	g := newSegment(n, n*mean)
-	s.youngest++
-	s.segments.Add(s.youngest, g)
+	g := &segment{entries: make([]Entry, 0, min(max(leastInSegment, len(s.book)/8), mostInSegment))}
+	s.segments = append(s.segments, g)
 	return g
 }
 
@@ -89,8 +85,7 @@ func (s *shard) at(slot uint64) *Entry {
 	if !ok {
 		return nil
 	}
-	g, _ := s.segments.Peek(p.segment)
-	return &g.entries[p.index]
+	return &s.segments[p.segment-s.first].entries[p.index]
 }
 
 // discard takes an entry out of the book and the table in front of it.
@@ -137,35 +132,33 @@ func (s *shard) evict() {
 }
 
 // tidy lets segments go until little memory is taken up by what is gone: the hand goes on, and what lives there gets another
-// turn.
+// turn. A round is enough, since nothing is gone of what gets one.
 func (s *shard) tidy() {
-	for s.segments.Len() > 1 && s.gone > s.octets/4 {
-		if e := s.oldest(); e != nil && s.segments.Len() > 1 {
-			s.again(e)
-		}
+	for e := s.oldest(); e != nil && s.gone > s.octets/4; e = s.oldest() {
+		s.again(e)
 	}
 }
 
 // oldest moves the hand to the oldest entry that is not gone, and returns it, or nil if there is none. The segments that it has
 // passed are let go.
 func (s *shard) oldest() *Entry {
-	for {
-		number, g, ok := s.segments.GetOldest()
-		if !ok {
-			return nil
-		}
+	for len(s.segments) > 0 {
+		g := s.segments[0]
 		for ; s.hand < len(g.entries); s.hand++ {
-			if e := &g.entries[s.hand]; !e.marked(gone) {
+			e := &g.entries[s.hand]
+			if !e.marked(gone) {
 				return e
 			}
+			s.gone -= e.size()
 		}
-		if number == s.youngest {
-			return nil
+		if len(s.segments) == 1 {
+			break // it is being filled
 		}
-		s.segments.RemoveOldest()
-		s.gone -= g.size
+		s.segments[0], s.segments = nil, s.segments[1:]
+		s.first++
 		s.hand = 0
 	}
+	return nil
 }
 
 // again puts an entry behind the youngest, as one that has not been asked for yet. What a reader notes in that very moment
@@ -184,7 +177,7 @@ func (s *shard) slotOf(e *Entry) uint64 { return slot(e.hash(s.seed), e.rank) }
 
 // each calls f for every entry and its slot. f may discard it.
 func (s *shard) each(f func(at uint64, e *Entry)) {
-	for _, g := range s.segments.Values() {
+	for _, g := range s.segments {
 		for i := range g.entries {
 			if e := &g.entries[i]; !e.marked(gone) {
 				f(s.slotOf(e), e)
@@ -223,7 +216,7 @@ func sizeOf(full *form, more *more) int {
 	if more != nil {
 		n += 64 + cap(more.options)
 		if more.plain != nil {
-			n += 32 + cap(more.plain.packed)
+			n += 48 + cap(more.plain.packed)
 		}
 	}
 	return n

@@ -2,6 +2,8 @@ package cache
 
 import (
 	"fmt"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -149,4 +151,36 @@ func TestMemoryIsBounded(t *testing.T) {
 	if got, want := c.Stats(), fresh.Stats(); got.Octets != want.Octets || got.Entries != want.Entries {
 		t.Errorf("%d entries of %d octets, a new cache says %d of %d", got.Entries, got.Octets, want.Entries, want.Octets)
 	}
+}
+
+// TestMemoryIsTrue has large messages push out small ones and the other way round: what the cache really takes up stays near
+// what it may, whoever makes a client ask for what.
+func TestMemoryIsTrue(t *testing.T) {
+	const memory = 8 << 20
+	heap := func() int {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	text := strings.Repeat(` "`+strings.Repeat("x", 255)+`"`, 240)
+	before := heap()
+	c := New(Options{Entries: 500, Memory: memory}, epoch)
+	bounded := func(round, large int) {
+		if took := heap() - before; took > memory*3/2 {
+			t.Fatalf("round %d: %d octets, and %d there may be, after %d large messages", round, took, memory, large)
+		}
+	}
+	for round := range 3 {
+		fill(t, c, 1000*round, 1000*round+500, epoch)
+		for i := range 500 {
+			store(t, c, fmt.Sprintf("l%d.example TXT\n l%[1]d.example. 60 IN TXT %s", 1000*round+i, text), epoch)
+			if i%50 == 49 {
+				bounded(round, i)
+			}
+		}
+		fill(t, c, 1000*round+500, 1000*round+1000, epoch)
+		bounded(round, 500)
+	}
+	runtime.KeepAlive(c)
 }

@@ -3,6 +3,7 @@ package cache
 import (
 	"errors"
 	"math"
+	"slices"
 	"time"
 	"unique"
 
@@ -92,5 +93,5 @@ func (c *Cache) keep(full form, f facts, from Origin, may bool) (e *Entry, hash 
 	if may && from.Flushes == c.Flushes() {
 		return c.shard(hash).insert(hash, full, f), hash
 	}
-	return newSegment(1, len(full.packed)).put(full, f), hash
+	return &Entry{full: full.on(slices.Clone(full.packed)), facts: f}, hash
 }
