@@ -63,3 +63,13 @@ func (f front) drop(hash uint64) {
 	}
 	s.tags.Store(tags)
 }
+
+// swap puts another entry for a question where one is, if it is there.
+func (f front) swap(hash uint64, e, other *Entry) {
+	s := f.set(hash)
+	for i := range s.at {
+		if s.at[i].Load() == e {
+			s.at[i].Store(other)
+		}
+	}
+}

@@ -103,3 +103,27 @@ func TestAnotherTurn(t *testing.T) {
 		t.Error("it is being refreshed, and not given in the grace any more")
 	}
 }
+
+// TestAnotherTurnInFront: what clients go on asking for is read without the lock after it was put behind the youngest, too.
+func TestAnotherTurnInFront(t *testing.T) {
+	const asked = 40
+	c := New(Options{Entries: 100}, epoch)
+	fill(t, c, 0, 100, epoch)
+	s, moved, found := &c.shards[0], 0, 0
+	before := map[int]*Entry{}
+	for i := range asked {
+		answer(t, c, query(t, numbered(i), dns.TypeA), epoch)
+		before[i] = c.Peek(query(t, numbered(i), dns.TypeA), epoch)
+	}
+	fill(t, c, 100, 110, epoch)
+	for i := range asked {
+		q := query(t, numbered(i), dns.TypeA)
+		_, hash := c.key(nil, q.Question, false)
+		now := s.at(slot(hash, RankAnswer))
+		moved += b2i(now != before[i])
+		found += b2i(s.front.find(hash, q.Key()) == now)
+	}
+	if moved != asked || found < asked/2 { // a few may have made way for others of their tag
+		t.Errorf("%d of %d were moved, and %d of them are in front", moved, asked, found)
+	}
+}

@@ -169,7 +169,7 @@ func (s *shard) again(e *Entry) {
 	next.hits.Store(e.hits.Load())
 	next.marks.Store(e.marks.Load() &^ uint32(asked))
 	s.leave(e)
-	s.front.drop(slot(at, e.rank))
+	s.front.swap(slot(at, e.rank), e, next)
 }
 
 // slotOf returns the slot of an entry.
