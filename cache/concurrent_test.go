@@ -3,8 +3,11 @@ package cache
 import (
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/netip"
+	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -141,6 +144,63 @@ func TestConcurrently(t *testing.T) {
 	all.Wait()
 	if st := c.Stats(); st.Hits == 0 || st.GlueHits == 0 || st.Misses == 0 || st.Evicted == 0 {
 		t.Errorf("not everything happened: %+v", st)
+	}
+}
+
+// TestAllAtOnce has some read, some store small and large, some forget, and the settings change. Whoever gets an answer gets
+// the one to its own question, and at the end the shards' sums are right.
+func TestAllAtOnce(t *testing.T) {
+	c := New(Options{Entries: 600, Log: slog.New(slog.DiscardHandler)}, epoch)
+	var all sync.WaitGroup
+	for g := range 3 {
+		all.Go(func() { // answers about n0 to n899, which is more than there is room for
+			random := rand.New(rand.NewPCG(1, uint64(g)))
+			for range 3000 {
+				n := random.IntN(900)
+				if m := answer(t, c, query(t, numbered(n), dns.TypeA), epoch); m == nil {
+					fill(t, c, n, n+1, epoch)
+				} else if a := m.Answer[0].(*dns.A).A; int(a[len(a)-2])<<8|int(a[len(a)-1]) != n {
+					t.Errorf("%d is told\n%v", n, m)
+				}
+				c.Near([]wire.Query{*query(t, numbered(n), dns.TypeA)})
+			}
+		})
+	}
+	all.Go(func() {
+		text := strings.Repeat(` "`+strings.Repeat("x", 255)+`"`, 40)
+		for i := range 300 {
+			store(t, c, fmt.Sprintf("l%d.example TXT\n l%[1]d.example. 60 IN TXT %s", i%30, text), epoch)
+		}
+	})
+	all.Go(func() {
+		for i := range 200 {
+			c.Flush(numbered(i))
+			c.Reconfigure(Options{Entries: 100 + 5*i%500, Memory: 100_000 + 1000*i, GlueForAll: i%2 == 0})
+			c.Dump(".", 10, epoch)
+			c.Hottest(10)
+		}
+	})
+	all.Wait()
+	for i := range c.shards {
+		sum(t, &c.shards[i])
+	}
+}
+
+// TestFlushWhileStoreWaits: what was asked before a flush is not kept after it, though its store began before.
+func TestFlushWhileStoreWaits(t *testing.T) {
+	c, msg := New(Options{Entries: 1}, epoch), plainOf(t, "a.example A"+oneAddress)
+	for i := range 1000 {
+		from, stored := Origin{Client: mta, Flushes: c.Flushes()}, make(chan *Entry)
+		c.shards[0].mu.Lock()
+		go func() { stored <- c.StorePlain(msg, from, epoch) }()
+		for range i % 10 * 100 {
+			runtime.Gosched() // it comes to the lock in most rounds
+		}
+		c.flushes.Add(1) // as Flush begins
+		c.shards[0].mu.Unlock()
+		if <-stored == nil || c.Peek(query(t, "a.example", dns.TypeA), epoch) != nil {
+			t.Fatalf("round %d: it is flushed, and there", i)
+		}
 	}
 }
 

@@ -112,7 +112,7 @@ func (c *Cache) consider(o offer, m *dns.Msg, now time.Time) {
 	c.claims.promoted(hash, c.since(now)+life, o.rules.Glue == Trust)
 	if o.rules.Glue == Trust {
 		full, f := c.glue(o, life, now)
-		c.shard(hash).insert(hash, full, f)
+		c.keep(full, f, o.from, true)
 	}
 }
 

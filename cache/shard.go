@@ -40,9 +40,8 @@ func (s *shard) init(seed maphash.Seed, entries, octets int) {
 }
 
 // insert puts an entry at its rank, and returns it; what held the place before is gone. What has not been asked for makes room.
+// Called with mu held.
 func (s *shard) insert(hash uint64, full form, f facts) *Entry {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	at, hits := slot(hash, f.rank), uint32(0)
 	if old := s.at(at); old != nil {
 		hits = old.hits.Load() / 2

@@ -90,8 +90,13 @@ func (c *Cache) facts(r Rank, from Origin, now time.Time) facts {
 // was asked of those who are asked no more, or before somebody wanted it forgotten. It returns the hash of its key, too.
 func (c *Cache) keep(full form, f facts, from Origin, may bool) (e *Entry, hash uint64) {
 	hash = full.hash(c.seed, f.is(asDisabled))
-	if may && from.Flushes == c.Flushes() {
-		return c.shard(hash).insert(hash, full, f), hash
+	if may {
+		s := c.shard(hash)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if from.Flushes == c.Flushes() { // with mu held: a flush that has not been counted yet is still to come by here
+			return s.insert(hash, full, f), hash
+		}
 	}
 	return &Entry{full: full.on(slices.Clone(full.packed)), facts: f}, hash
 }
