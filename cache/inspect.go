@@ -94,7 +94,7 @@ func (c *Cache) each(f func(e *Entry)) {
 		s := &c.shards[i]
 		s.mu.Lock()
 		entries := make([]*Entry, 0, len(s.book))
-		s.each(func(_ uint64, e *Entry) { entries = append(entries, e) })
+		s.each(func(e *Entry) { entries = append(entries, e) })
 		s.mu.Unlock()
 		for _, e := range entries {
 			f(e)
@@ -124,24 +124,23 @@ func (c *Cache) Flush(domain string) int {
 			}
 		}
 	})
-	return c.remove(func(hash uint64, e *Entry) bool {
+	return c.remove(func(e *Entry) bool {
 		if !names[e.Name()] {
 			return false
 		}
-		c.claims.forget(hash)
+		c.claims.forget(e.hash(c.seed))
 		return true
 	})
 }
 
-// remove takes the entries away of which gone says so, and returns how many they were. It is told the hash of each one's
-// question.
-func (c *Cache) remove(gone func(hash uint64, e *Entry) bool) (removed int) {
+// remove takes the entries away of which f says so, and returns how many they were.
+func (c *Cache) remove(f func(e *Entry) bool) (removed int) {
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
-		s.each(func(at uint64, e *Entry) {
-			if gone(slot(at, e.rank), e) {
-				s.discard(at, e)
+		s.each(func(e *Entry) {
+			if f(e) {
+				s.discard(s.slotOf(e), e)
 				removed++
 			}
 		})

@@ -13,7 +13,7 @@ func (c *Cache) Reconfigure(o Options) {
 	c.claims.deciding.Lock() // what is being considered now is done by the old rules, and gone
 	c.options.Store(&o)
 	if old.Glue != o.Glue || old.GlueForAll != o.GlueForAll || old.GluePrivate != o.GluePrivate || old.GlueMaxTTL > o.GlueMaxTTL {
-		c.remove(func(_ uint64, e *Entry) bool { return e.rank == RankGlue })
+		c.remove(func(e *Entry) bool { return e.rank == RankGlue })
 	}
 	c.claims.deciding.Unlock()
 
@@ -28,9 +28,9 @@ func (c *Cache) Reconfigure(o Options) {
 // not kept. It returns how many entries that were.
 func (c *Cache) Rerouted(zones map[string]bool) int {
 	c.flushes.Add(1)
-	return c.remove(func(hash uint64, e *Entry) bool {
+	return c.remove(func(e *Entry) bool {
 		if within(zones, e.Name()) {
-			c.claims.forget(hash)
+			c.claims.forget(e.hash(c.seed))
 			return true
 		}
 		return e.rank == RankFailure

@@ -174,12 +174,12 @@ func (s *shard) again(e *Entry) {
 // slotOf returns the slot of an entry.
 func (s *shard) slotOf(e *Entry) uint64 { return slot(e.hash(s.seed), e.rank) }
 
-// each calls f for every entry and its slot. f may discard it.
-func (s *shard) each(f func(at uint64, e *Entry)) {
+// each calls f for every entry. f may discard it.
+func (s *shard) each(f func(e *Entry)) {
 	for _, g := range s.segments {
 		for i := range g.entries {
 			if e := &g.entries[i]; !e.marked(gone) {
-				f(s.slotOf(e), e)
+				f(e)
 			}
 		}
 	}
