@@ -75,7 +75,7 @@ func (c *Cache) find(q *wire.Query, at time.Duration, count bool) *Entry {
 		e, expired = c.search(s, hash, key, q, at)
 	}
 	if count {
-		s.stats.count(e, expired)
+		c.lane(q).count(e, expired, q.ID)
 	}
 	return e
 }

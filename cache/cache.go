@@ -61,6 +61,7 @@ type Cache struct {
 	adSeen  atomic.Bool
 	notKept atomic.Uint64
 	flushes atomic.Uint64
+	lanes   [maxLanes]lane // last: nothing that hits read is beside them
 }
 
 // New returns an empty cache. now is the instant that entries are aged from; later ones must come from the same clock.
@@ -144,6 +145,9 @@ func (c *Cache) Stats() Stats {
 	for i := range c.shards {
 		c.shards[i].addTo(&st)
 	}
+	for i := range c.lanes {
+		c.lanes[i].addTo(&st)
+	}
 	st.NotKept = c.notKept.Load()
 	c.claims.stats(&st)
 	return st
@@ -163,10 +167,9 @@ func (c *Cache) Octets() (sum int) {
 // Saved returns the first queries for glue and for a bundle's answers, which need not have gone upstream, and the round
 // trips that they did not wait for.
 func (c *Cache) Saved() (queries uint64, wait time.Duration) {
-	for i := range c.shards {
-		st := &c.shards[i].stats
-		queries += st.savedQueries.Load()
-		wait += time.Duration(st.savedWait.Load())
+	for i := range c.lanes {
+		queries += c.lanes[i].savedQueries.Load()
+		wait += time.Duration(c.lanes[i].savedWait.Load())
 	}
 	return queries, wait
 }

@@ -73,8 +73,13 @@ func BenchmarkAnswerParallel(b *testing.B) {
 	c, queries := filled(b, parts*each)
 	var asking atomic.Uint32
 	b.ReportAllocs()
+	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
-		own := queries[asking.Add(1)%parts*each:][:each]
+		number := asking.Add(1)
+		own := queries[number%parts*each:][:each]
+		for _, q := range own {
+			q.Lane = uint8(number)
+		}
 		dst := make([]byte, 0, 512)
 		for i := 0; pb.Next(); i = (i + near) % each {
 			for _, q := range own[i:][:near] {

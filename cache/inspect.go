@@ -23,7 +23,7 @@ type Known struct {
 	By       string     `json:"by"`              // who had it asked: client, prober, bundle, refresh
 	Client   netip.Addr `json:"client,omitzero"` // whom it was asked for; glue answers this one alone
 	Upstream string     `json:"upstream"`        //
-	Hits     uint32     `json:"hits"`            // of late: halved whenever it is fetched anew
+	Hits     uint32     `json:"hits"`            // of late, beyond 64 about: halved whenever it is fetched anew
 	Records  []string   `json:"records"`         // the answer section in zone file form, TTLs as they came
 	Why      string     `json:"why,omitempty"`   // of a failure: in words (RFC 8914), the upstream's or ours
 }

@@ -25,9 +25,7 @@ type shard struct {
 	octets   int                           // that the entries take up, about
 	gone     int                           // octets that those take up which are gone, and the hand has not passed
 
-	_     [64]byte // what hits write shares no cache line with what they read
-	stats hitStats
-	_     [64]byte
+	evicted, evictedMemory uint64
 }
 
 // place is where an entry lies: the number of its segment, and its index there.
@@ -104,9 +102,9 @@ func (s *shard) leave(e *Entry) {
 // fit makes room for so many more entries and octets.
 func (s *shard) fit(entries, octets int) {
 	for len(s.book) > 0 && (len(s.book)+entries > s.room.entries || s.octets+octets > s.room.octets) {
-		s.stats.evicted.Add(1)
+		s.evicted++
 		if len(s.book)+entries <= s.room.entries {
-			s.stats.evictedMemory.Add(1)
+			s.evictedMemory++
 		}
 		s.evict()
 	}

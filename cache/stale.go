@@ -19,7 +19,7 @@ func (c *Cache) Stale(q *wire.Query, now time.Time) *Entry {
 	if e == nil || !e.staleFits(q, c.since(now)) {
 		return nil
 	}
-	s.stats.stale.Add(1)
+	c.lane(q).stale.Add(1)
 	return e
 }
 

@@ -3,6 +3,8 @@ package cache
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/mxglue/mxglue/cache/wire"
 )
 
 // Stats is a snapshot of what the cache did since the start.
@@ -24,60 +26,85 @@ type Stats struct {
 	GlueDiffers   uint64            `json:"glue_differs"`   // glue that a later answer contradicted
 }
 
-// hitStats are the counters of the hot path.
-type hitStats struct {
+// lane has the counters of the queries of a lane, and no cache line of any other's: a counter that two processors write to
+// in turn costs them more than all else that a hit does.
+type lane struct {
+	_                           [64]byte
 	hits, misses, expired       atomic.Uint64
 	glueHits, bundleHits, stale atomic.Uint64
-	evicted, evictedMemory      atomic.Uint64
 	savedQueries                atomic.Uint64 // first hits on glue and on what a bundle fetched
 	savedWait                   atomic.Int64  // nanoseconds: the round trips that these did not wait for
 }
 
+// maxLanes is how many are counted apart; where there are more, some share.
+const maxLanes = 16
+
+func (c *Cache) lane(q *wire.Query) *lane { return &c.lanes[q.Lane%maxLanes] }
+
 // addTo adds what this shard counted.
 func (s *shard) addTo(st *Stats) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	st.Entries += len(s.book)
 	st.Octets += s.octets
-	s.mu.Unlock()
-	st.Hits += s.stats.hits.Load()
-	st.Misses += s.stats.misses.Load()
-	st.Expired += s.stats.expired.Load()
-	st.Evicted += s.stats.evicted.Load()
-	st.GlueHits += s.stats.glueHits.Load()
-	st.BundleHits += s.stats.bundleHits.Load()
-	st.StaleHits += s.stats.stale.Load()
-	st.EvictedMemory += s.stats.evictedMemory.Load()
+	st.Evicted += s.evicted
+	st.EvictedMemory += s.evictedMemory
 }
 
-// count counts a hit on e, or a miss; expired says that an answer was there and has ended.
-func (st *hitStats) count(e *Entry, expired bool) {
+// addTo adds what was counted of this lane.
+func (l *lane) addTo(st *Stats) {
+	st.Hits += l.hits.Load()
+	st.Misses += l.misses.Load()
+	st.Expired += l.expired.Load()
+	st.GlueHits += l.glueHits.Load()
+	st.BundleHits += l.bundleHits.Load()
+	st.StaleHits += l.stale.Load()
+}
+
+// count counts a hit on e for the query of an ID, or a miss; expired says that an answer was there and has ended.
+func (l *lane) count(e *Entry, expired bool, id uint16) {
 	switch {
 	case e == nil:
-		st.misses.Add(1)
+		l.misses.Add(1)
 		if expired {
-			st.expired.Add(1)
+			l.expired.Add(1)
 		}
 		return
 	case e.rank == RankGlue:
-		st.glueHits.Add(1)
-		st.credit(e)
+		l.glueHits.Add(1)
+		l.credit(e)
 	case e.rank != RankAnswer:
 	case expired:
-		st.stale.Add(1)
+		l.stale.Add(1)
 	case e.by == ByBundle:
-		st.bundleHits.Add(1)
-		st.credit(e)
+		l.bundleHits.Add(1)
+		l.credit(e)
 	}
 	e.mark(asked)
-	e.hits.Store(e.hits.Load() + 1)
-	st.hits.Add(1)
+	e.hit(id)
+	l.hits.Add(1)
+}
+
+// exactHits is how many hits on an entry are counted one by one.
+const exactHits = 64
+
+// hit counts a hit on e. Those beyond the first are counted by sixteens, about one time in sixteen, as the ID of the query
+// has it: what is asked for most would else be written to by all processors all the time.
+func (e *Entry) hit(id uint16) {
+	n := e.hits.Load()
+	switch {
+	case n < exactHits:
+		e.hits.Store(n + 1)
+	case id%16 == 0:
+		e.hits.Store(n + 16)
+	}
 }
 
 // credit counts the first hit on what nobody had asked for yet: without it, that query would have gone upstream and
 // waited. The hits after it are any cache's.
-func (st *hitStats) credit(e *Entry) {
+func (l *lane) credit(e *Entry) {
 	if e.mark(credited) {
-		st.savedQueries.Add(1)
-		st.savedWait.Add(int64(time.Duration(e.rtt) * rttStep))
+		l.savedQueries.Add(1)
+		l.savedWait.Add(int64(time.Duration(e.rtt) * rttStep))
 	}
 }

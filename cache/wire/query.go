@@ -11,6 +11,7 @@ import (
 type Query struct {
 	Client netip.Addr // who asked, without port and zone mapping; the zero Addr is mxglue itself
 	Limit  int        // the most octets that the reply may have
+	Lane   uint8      // which of the UDP sockets it came to, 0 for all else: each lane is counted apart
 
 	ID       uint16
 	Flags    uint16 // the header's second 16 bits as they came

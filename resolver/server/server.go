@@ -102,8 +102,8 @@ func (s *Server) Serve(ctx context.Context) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	var readers, waiting sync.WaitGroup
-	for _, u := range s.udp {
-		readers.Go(func() { s.serveUDP(work, u, &waiting) })
+	for i, u := range s.udp {
+		readers.Go(func() { s.serveUDP(work, u, uint8(i), &waiting) })
 	}
 	for _, t := range s.tcp {
 		readers.Go(func() { s.serveTCP(work, t, &waiting) })

@@ -53,8 +53,11 @@ type batchOf struct {
 }
 
 // serveUDP answers what comes to a socket until its read deadline ends it.
-func (s *Server) serveUDP(ctx context.Context, u *udpSocket, waiting *sync.WaitGroup) {
+func (s *Server) serveUDP(ctx context.Context, u *udpSocket, lane uint8, waiting *sync.WaitGroup) {
 	b := new(batchOf)
+	for i := range b.queries {
+		b.queries[i].Lane = lane
+	}
 	u.serve(func(slots []slot) { s.answer(ctx, u, waiting, b, slots) })
 }
 
