@@ -3,8 +3,8 @@ package cache
 import "github.com/miekg/dns"
 
 // Reconfigure makes the cache go by other options from now on; Log stays. What was stored lives on as it was, but glue,
-// which is gone where other rules hold for it. If there is less room than before, the least recently asked go at once;
-// there are never more entries than New has made room for.
+// which is gone where other rules hold for it. If there is less room than before, what has not been asked for of late goes at
+// once; there are never more entries than New has made room for.
 func (c *Cache) Reconfigure(o Options) {
 	o = o.withDefaults()
 	o.Entries = min(o.Entries, c.made)

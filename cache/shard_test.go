@@ -121,8 +121,8 @@ func TestRanksEvictEachOther(t *testing.T) {
 // TestMemoryIsBounded stores what is large, then what is small: the octets kept stay within bounds, and the count of
 // them returns to what a new cache would say.
 func TestMemoryIsBounded(t *testing.T) {
-	const memory = 1 << 18
-	c := New(Options{Memory: memory, Entries: 256}, epoch)
+	const memory = 1 << 16
+	c := New(Options{Memory: memory, Entries: 256, Glue: Ignore}, epoch)
 	text := large()["MX with all its sections"]
 	for i := range 600 {
 		m := response(t, text)
@@ -182,5 +182,25 @@ func TestMemoryIsTrue(t *testing.T) {
 		fill(t, c, 1000*round+500, 1000*round+1000, epoch)
 		bounded(round, 500)
 	}
+	for i := range 200 {
+		store(t, c, fmt.Sprintf("l%d.example TXT\n l%[1]d.example. 60 IN TXT %s", i, text), epoch)
+	}
+	c.Flush(".")
+	if took := heap() - before; took > memory/4 {
+		t.Errorf("%d octets when all is forgotten", took)
+	}
 	runtime.KeepAlive(c)
+}
+
+// TestSizeCountsAll: both forms of a signed response count, and what a failure says of its reasons.
+func TestSizeCountsAll(t *testing.T) {
+	c := New(Options{}, epoch)
+	e := store(t, c, large()["signed"], epoch)
+	if least := len(e.full.packed) + len(e.more.plain.packed); e.size() < least {
+		t.Errorf("%d octets, its messages have %d", e.size(), least)
+	}
+	f := c.Failure(dns.Question{Name: "a.example.", Qtype: dns.TypeA, Qclass: dns.ClassINET}, Origin{}, make([]byte, 500), epoch)
+	if f.size() < 500 {
+		t.Errorf("%d octets, its reasons have 500", f.size())
+	}
 }
