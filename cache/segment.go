@@ -3,8 +3,8 @@ package cache
 import "slices"
 
 // segment is a run of entries in the order in which they were put in: one piece of memory however many they are, so that the
-// garbage collector has little to look at. Nothing in it is written over but hits and marks, so whoever has found an entry may go on reading
-// it; when all its entries are gone the segment is let go as a whole.
+// garbage collector has little to look at. Nothing in it is written over but hits and marks, so whoever has found an entry may go
+// on reading it; when all its entries are gone the segment is let go as a whole.
 type segment struct {
 	entries []Entry // never beyond the capacity that it was made with: they do not move
 	size    int     // octets that its entries take up, those that are gone included
