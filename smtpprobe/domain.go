@@ -21,6 +21,10 @@ func ParseDomain(s string) (string, error) {
 	return domain, nil
 }
 
+// maxDomainText is how long a domain may be in U-labels: four octets at most for each of its A-labels. Without a bound,
+// Punycode takes time that grows with the square of a label's length, and a line of 64 KiB seconds.
+const maxDomainText = 4 * 253
+
 func parseDomain(s string) (string, error) {
 	if !utf8.ValidString(s) { // or idna would make a label of the replacement character
 		return "", errors.New("is not UTF-8")
@@ -39,6 +43,9 @@ func parseDomain(s string) (string, error) {
 		return "", errors.New("is empty: want a domain such as example.com")
 	case strings.ContainsAny(s, "/:"):
 		return "", errors.New("is a URL or has a port: want a domain such as example.com")
+	}
+	if len(s) > maxDomainText {
+		return "", fmt.Errorf("has %d octets: a domain name has at most 253", len(s))
 	}
 	ascii, err := idna.Lookup.ToASCII(s)
 	if err != nil {

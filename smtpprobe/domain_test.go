@@ -40,6 +40,8 @@ func TestParseDomain(t *testing.T) {
 		{"a" + label + ".example", "", "64 octets"},
 		{strings.Repeat("a.", 127), "", ""}, // 253 octets
 		{strings.Repeat("a.", 127) + "b", "", "255 octets"},
+		{"user@" + strings.Repeat("例", 20000), "", "60000 octets"}, // refused before Punycode, which would take seconds
+		{strings.Repeat(strings.Repeat("𠀀", 54)+".", 4), strings.TrimSuffix(strings.Repeat("xn--j50i"+strings.Repeat("a", 53)+".", 4), "."), ""}, // 868 octets
 	} {
 		got, err := ParseDomain(test.in)
 		if test.err == "" && test.want == "" {
