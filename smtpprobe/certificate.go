@@ -23,9 +23,21 @@ func certificate(c *x509.Certificate) Certificate {
 	}
 	return Certificate{
 		Subject: clip(Escape(c.Subject.String()), maxDetail), Issuer: clip(Escape(c.Issuer.String()), maxDetail), Names: names,
-		NotBefore: c.NotBefore, NotAfter: c.NotAfter,
+		NotBefore: instant(c.NotBefore), NotAfter: instant(c.NotAfter),
 		Key: keyName(c), Signature: c.SignatureAlgorithm.String(), SelfSigned: selfSigned(c),
 	}
+}
+
+// instant is a date of a certificate as JSON can have it. One in DER may be in a zone 24 hours from UTC, or before the year 0 or
+// after 9999 in UTC: encoding/json refuses all of these, and with one of them the whole report.
+func instant(t time.Time) time.Time {
+	switch t = t.UTC(); {
+	case t.Year() < 0:
+		return time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)
+	case t.Year() > 9999:
+		return time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	}
+	return t
 }
 
 // keyName is the kind and size of a certificate's key.

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -64,14 +65,18 @@ func (r *run) judgeTLS(e *Exchanger, a *Attempt) *TLS {
 		return nil
 	}
 	t := &TLS{Offered: h.offered, Established: h.done, Verdict: TLSVerdictOK, Name: h.serverName, Injected: h.injected > 0, Legacy: h.legacy}
-	if len(h.chain) > 0 {
+	if h.state.Version != 0 {
 		t.Version, t.Cipher, t.KeyExchange = tls.VersionName(h.state.Version), tls.CipherSuiteName(h.state.CipherSuite), "RSA"
 		if h.state.CurveID != 0 {
 			t.KeyExchange = h.state.CurveID.String()
 		}
+	}
+	if len(h.chain) > 0 {
 		r.judgeChain(t, e, h.chain, time.Now())
 	}
 	switch {
+	case h.done && len(h.chain) == 0:
+		t.Verdict, t.Detail = ValidationFailure, fmt.Sprintf("its certificate has more than %d octets, and was not looked at", maxChainBytes)
 	case !h.done && h.err == nil:
 		t.Verdict, t.Detail = StartTLSNotSupported, h.failure()
 	case !h.done:
@@ -86,7 +91,7 @@ func (r *run) judgeChain(t *TLS, e *Exchanger, chain []*x509.Certificate, now ti
 		t.Chain = append(t.Chain, certificate(c))
 	}
 	leaf := chain[0]
-	t.SPKI, t.NotAfter = "3 1 1 "+dane.SPKI(leaf), ends(chain)
+	t.SPKI, t.NotAfter = "3 1 1 "+dane.SPKI(leaf), instant(ends(chain))
 	trusted := trustOf(chain, r.opt.Roots, now)
 	t.Trusted = trusted.needed != nil && !trusted.expired
 	name := leaf.VerifyHostname(e.Name)
