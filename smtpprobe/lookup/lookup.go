@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,13 +59,15 @@ func Ask(ctx context.Context, exchange Exchange, name string, qtype uint16) (Ans
 	}
 }
 
-// check refuses what says nothing: no response, part of one, and any RCODE but NOERROR and NXDOMAIN.
+// check refuses what says nothing: no response, part of one, a record without its name, and any RCODE but NOERROR and NXDOMAIN.
 func check(r *dns.Msg) error {
 	switch {
 	case r == nil:
 		return errors.New("no response")
 	case r.Truncated:
 		return errors.New("truncated response")
+	case slices.ContainsFunc(r.Answer, nameless):
+		return errors.New("a record without data")
 	case r.Rcode == dns.RcodeSuccess || r.Rcode == dns.RcodeNameError:
 		return nil
 	}
@@ -72,6 +75,19 @@ func check(r *dns.Msg) error {
 		return errors.New(name)
 	}
 	return fmt.Errorf("RCODE %d", r.Rcode)
+}
+
+// nameless tells whether a record that is a name has none: package dns takes such a one (RFC 2136 2.4.1), with RDATA of no octets.
+func nameless(rr dns.RR) bool {
+	switch rr := rr.(type) {
+	case *dns.MX:
+		return rr.Mx == ""
+	case *dns.CNAME:
+		return rr.Target == ""
+	case *dns.PTR:
+		return rr.Ptr == ""
+	}
+	return false
 }
 
 // follow walks the CNAMEs among rrs from ans.Name on and takes the RRs of qtype where it arrives. Counting

@@ -93,6 +93,8 @@ func TestAskRefusesWhatSaysNothing(t *testing.T) {
 		"truncated response": {MsgHdr: dns.MsgHdr{Truncated: true}},
 		"REFUSED":            {MsgHdr: dns.MsgHdr{Rcode: dns.RcodeRefused}},
 		"RCODE 3000":         {MsgHdr: dns.MsgHdr{Rcode: 3000}},
+		// An exchanger without a name would stand in the report, and the root be asked for its addresses.
+		"a record without data": {Answer: []dns.RR{&dns.MX{Hdr: dns.RR_Header{Name: "a.example.", Rrtype: dns.TypeMX, Class: dns.ClassINET}}}},
 	} {
 		exchange := func(context.Context, *dns.Msg) (*dns.Msg, string, error) { return r, "", nil }
 		if _, err := lookup.Ask(t.Context(), exchange, "a.example", dns.TypeTXT); err == nil || err.Error() != want {
