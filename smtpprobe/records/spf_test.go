@@ -161,6 +161,17 @@ func TestSPFIsBounded(t *testing.T) {
 	}
 }
 
+// Records of tens of kilobytes are read up to a bound, for each term of them costs time.
+func TestLongSPFIsBounded(t *testing.T) {
+	const terms = 10000 // 40 kB
+	long := strings.Repeat(`" `+"\""+strings.Repeat("ptr ", 50), terms/50)
+	z := lookuptest.New(t, "d.example. TXT \"v=spf1 include:long.example include:long.example -all\"\nlong.example. TXT \"v=spf1 "+long+"\"")
+	spf, _ := lookSPF(t.Context(), z.Exchange, "d.example")
+	if spf.Lookups != 2+terms || !spf.Cut || spf.Status != Invalid {
+		t.Errorf("%d lookups, cut %t, %s", spf.Lookups, spf.Cut, spf.Status)
+	}
+}
+
 // The record parsers never stumble over what stands in a TXT record, and keep their rules.
 func FuzzParsers(f *testing.F) {
 	f.Add("v=spf1 a:b.example/24 -all")

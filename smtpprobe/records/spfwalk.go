@@ -15,8 +15,9 @@ import (
 const (
 	maxLookups   = 10
 	maxVoid      = 2
-	maxExchanges = 10 // names that an mx term may lead to
-	maxQuestions = 40 // that we ask for one domain
+	maxExchanges = 10       // names that an mx term may lead to
+	maxQuestions = 40       // that we ask for one domain
+	maxOctets    = 64 << 10 // of all records that are read, so that 40 of the longest do not cost seconds
 )
 
 // spfWalk counts what a receiver would have to ask. Its first problem makes the record one that cannot be used.
@@ -24,6 +25,7 @@ type spfWalk struct {
 	exchange  lookup.Exchange
 	spf       SPF
 	questions int
+	octets    int      // of the records read
 	path      []string // domains whose records are being read, to find loops
 	hasPTR    bool
 	problem   string
@@ -53,6 +55,10 @@ func lookSPF(ctx context.Context, exchange lookup.Exchange, domain string) (SPF,
 // follow goes through the terms of the record that stands at domain. An all that counts for the whole is one of
 // the first record, or of one that redirect leads to.
 func (w *spfWalk) follow(ctx context.Context, domain, record string, isMain bool) {
+	if w.octets += len(record); w.octets > maxOctets {
+		w.spf.Cut = true
+		return
+	}
 	terms, err := parseSPF(record)
 	if err != nil {
 		w.fail("RFC 7208 §4.6", "%v, in the record of %s", err, lookup.Host(domain))
