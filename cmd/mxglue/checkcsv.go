@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"io"
 	"maps"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -47,13 +48,12 @@ func (w *csvWriter) write(o outcome) error {
 
 func (w *csvWriter) end() error { return nil }
 
+// formula is where a spreadsheet begins to read one: at the begin of a cell, and behind a semicolon, which separates cells where
+// the comma separates decimals. The wide forms count in some of them too.
+var formula = regexp.MustCompile(`(^|;[\s"]*)([-=+@＝＋－＠])`)
+
 // harmless keeps a spreadsheet from taking a stranger's words for a formula.
-func harmless(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@", rune(cell[0])) {
-		return "'" + cell
-	}
-	return cell
-}
+func harmless(cell string) string { return formula.ReplaceAllString(cell, "$1'$2") }
 
 // csvLines are the lines of one report, cells by column.
 func csvLines(r smtpprobe.Report) (lines []map[string]string) {

@@ -119,6 +119,21 @@ func TestCSV(t *testing.T) {
 	}
 }
 
+// A formula begins where a cell does, and where one begins for who reads semicolons as separators.
+func TestHarmless(t *testing.T) {
+	for cell, want := range map[string]string{
+		"":                  "",
+		"220 a-b; c=d":      "220 a-b; c=d",
+		"=1":                "'=1",
+		"＝1":                "'＝1",
+		"mx ;=1+1;\" @x;-2": "mx ;'=1+1;\" '@x;'-2",
+	} {
+		if got := harmless(cell); got != want {
+			t.Errorf("%q becomes %q, want %q", cell, got, want)
+		}
+	}
+}
+
 func TestJSON(t *testing.T) {
 	got := write(t, func(out io.Writer) writer { return jsonWriter{out} }, outcome{Report: seed()})
 	var read smtpprobe.Report
