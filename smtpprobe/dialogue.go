@@ -101,6 +101,9 @@ func (s *session) recipient(ctx context.Context) {
 			s.note("%s fails (%s)", c.verb, describe(err))
 			return
 		}
+		if c.verb == "MAIL" && rep.code/100 == 2 { // of the mailbox that says nothing yet, and perhaps RCPT is never answered
+			continue
+		}
 		s.attempt.Recipient = &Recipient{Command: c.verb, Code: rep.code, Text: escapeLine(rep.lines)}
 		if rep.code == 421 {
 			return

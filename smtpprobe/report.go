@@ -114,7 +114,7 @@ type Attempt struct {
 	Extensions    []string     `json:"extensions,omitempty"`     // keywords of the reply to EHLO
 	ExtensionsTLS []string     `json:"extensions_tls,omitempty"` // after STARTTLS
 	TLS           *TLS         `json:"tls,omitempty"`            // nil: not looked at
-	Recipient     *Recipient   `json:"recipient,omitempty"`      // nil: not asked (DepthRCPT)
+	Recipient     *Recipient   `json:"recipient,omitempty"`      // nil: not asked (DepthRCPT), or not answered
 	PTR           *records.PTR `json:"ptr,omitempty"`
 	Senders       Senders      `json:"senders"`
 	Notes         []string     `json:"notes,omitempty"`  // oddities that did not decide the verdict

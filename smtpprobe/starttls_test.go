@@ -147,6 +147,7 @@ func TestDepth(t *testing.T) {
 		"recipient greylisted": {DepthRCPT, hello + "C: MAIL FROM:<>\nS: 250 ok\nC: RCPT TO:<postmaster@d.example>\nS: 451 later\nC: RSET\nS: 250 ok\nC: QUIT\nS: 221 bye", &Recipient{"RCPT", 451, "later"}},
 		"recipient, in clear":  {DepthRCPT, "S: 220 mx\nC: EHLO probe.example\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 454 later\nC: MAIL FROM:<>\nS: 250 ok\nC: RCPT TO:<postmaster@d.example>\nS: 250 ok\nC: RSET\nS: 250 ok\nC: QUIT\nS: 221 bye", &Recipient{"RCPT", 250, "ok"}},
 		"null sender refused":  {DepthRCPT, hello + "C: MAIL FROM:<>\nS: 550 no\nC: RSET\nS: 250 ok\nC: QUIT\nS: 221 bye", &Recipient{"MAIL", 550, "no"}},
+		"RCPT is hung up on":   {DepthRCPT, hello + "C: MAIL FROM:<>\nS: 250 ok\nC: RCPT TO:<postmaster@d.example>\nCLOSE", nil},
 		"421 to RCPT":          {DepthRCPT, hello + "C: MAIL FROM:<>\nS: 250 ok\nC: RCPT TO:<postmaster@d.example>\nS: 421 bye\nC: QUIT\nS: 221 bye", &Recipient{"RCPT", 421, "bye"}},
 	} {
 		t.Run(name, func(t *testing.T) {
