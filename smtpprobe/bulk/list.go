@@ -47,7 +47,10 @@ func ReadDomains(r io.Reader) ([]string, error) {
 	if badLines > maxBad {
 		bad = append(bad, fmt.Errorf("and %d more lines", badLines-maxBad))
 	}
-	if err := lines.Err(); err != nil { // such as a line longer than maxLine: no list of domains
+	switch err := lines.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		bad = append(bad, fmt.Errorf("line %d: longer than %d octets, which is no domain; nothing behind it was read", number+1, maxLine))
+	case err != nil:
 		bad = append(bad, fmt.Errorf("line %d: %w", number+1, err))
 	}
 	return domains, errors.Join(bad...)
