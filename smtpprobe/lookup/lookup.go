@@ -37,6 +37,10 @@ func Ask(ctx context.Context, exchange Exchange, name string, qtype uint16) (Ans
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	ans := Answer{Name: dns.CanonicalName(name), Secure: true}
+	if _, can := dns.IsDomainName(ans.Name); !can { // "_mta-sts." before 250 octets: no name that could exist (RFC 1035 2.3.4), and no upstream need say so
+		ans.NXDomain = true
+		return ans, nil
+	}
 	for links := 0; ; {
 		q := new(dns.Msg).SetQuestion(ans.Name, qtype)
 		q.AuthenticatedData = true                          // tell us AD: RFC 6840 5.7

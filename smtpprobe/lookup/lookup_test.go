@@ -32,7 +32,9 @@ func TestAsk(t *testing.T) {
 		out.signed.example. CNAME a.example.
 		bad.example       SERVFAIL
 		worse.example     ERROR`)
+	long := "_mta-sts." + strings.Repeat("a.", 123) + "example." // 262 octets
 	for _, test := range []struct{ name, want string }{
+		{long, long + " 0 NXDOMAIN secure"},
 		{"a.example", "a.example. 2"},
 		{"A.Example.", "a.example. 2"},
 		{"alias.example", "a.example. 2"},
