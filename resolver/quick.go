@@ -67,6 +67,9 @@ func (r *Resolver) quick(f *flight, began time.Time) (*begun, *cache.Entry) {
 // quickRoute returns the upstream that a flight asks first, and its route; nil if the flight has to go the long way.
 func (r *Resolver) quickRoute(f *flight) (*route, *member) {
 	s := f.settings
+	if f.key[len(f.key)-5:len(f.key)-3] == "\x00\xff" { // QTYPE ANY, which is answered as if it were configured (RFC 8482)
+		return nil, nil
+	}
 	rt := s.routes[0]
 	if len(s.routes) > 1 || len(s.Records) > 0 {
 		name, _, err := dns.UnpackDomainName([]byte(f.key), 0)

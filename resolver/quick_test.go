@@ -47,6 +47,19 @@ func TestQuickPlain(t *testing.T) {
 	}
 }
 
+// ANY is nothing to amplify with: nobody is asked, whatever the name.
+func TestQuickLeavesANY(t *testing.T) {
+	up := listen(t, withAddress)
+	r, _ := behind(t, resolver.Options{}, up.Upstream)
+	for _, name := range []string{"a.example.", "."} {
+		m := resolve(t, r, name, dns.TypeANY, true)
+		if want := name + " 3600 IN HINFO \"RFC8482\" \"\""; text(m.Answer) != want {
+			t.Errorf("got\n%v\nwant %s", m, want)
+		}
+	}
+	up.check(t, 0, 0)
+}
+
 // What is more than plain is asked on as ever, and no question is put twice that need not be.
 func TestQuickGoesOn(t *testing.T) {
 	cookie := func(w dns.ResponseWriter, q, reply *dns.Msg) *dns.Msg { // of a server that insists
