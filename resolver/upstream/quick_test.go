@@ -49,6 +49,19 @@ func TestAskLongestName(t *testing.T) {
 	}
 }
 
+// A question that comes to its turn when its time is over already has not been put, and nobody waits for the answer.
+func TestAskTooLate(t *testing.T) {
+	u := open(t, "udp", play(t, "127.0.0.1", answerRight, nil))
+	for range 2 { // with a socket of its own, and with one that was used before
+		if a := u.Ask([]byte(mxOfExample), false, time.Now().Add(-time.Hour), patience); a != nil {
+			t.Error("it is waited for")
+		}
+		if _, plain, err := askQuick(t, u); !plain {
+			t.Errorf("no plain answer: %v", err)
+		}
+	}
+}
+
 // The query of the quick way is an Exchange's, but for what nobody can foretell.
 func TestAskQuery(t *testing.T) {
 	for _, host := range []string{"127.0.0.1", "::1"} {

@@ -6,6 +6,7 @@ package upstream
 // running: what waits is the runtime's poller, in RawConn.Read.
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"syscall"
@@ -59,10 +60,17 @@ func openSocket(peer netip.AddrPort) (*socket, error) {
 	return s, s.rest()
 }
 
+// errUnsent is what send returns if the deadline had passed before: then Read does not begin.
+var errUnsent = errors.New("too late to be sent")
+
 // send puts a query on its way from a fresh port and waits for the first datagram, until a deadline.
 func (s *socket) send(query []byte, deadline time.Time) ([]byte, error) {
 	s.unsent = query
-	return s.receive(deadline)
+	got, err := s.receive(deadline)
+	if s.unsent != nil {
+		s.unsent, err = nil, errUnsent
+	}
+	return got, err
 }
 
 // receive waits for a datagram until a deadline. What it returns holds until the next call.
