@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/miekg/dns"
+	"golang.org/x/time/rate"
 )
 
 // claimLife is how long it is remembered who named a host with which addresses, and how long a host that two MX owners
@@ -33,6 +34,8 @@ type claims struct {
 	stored  uint64
 	differs uint64
 	refused map[refusal]uint64
+
+	tell *rate.Limiter // of the log: a stranger's domain can let its addresses differ at will
 }
 
 type claim struct {
@@ -49,6 +52,7 @@ type claim struct {
 func (cs *claims) init(size int) {
 	cs.lru, _ = simplelru.NewLRU[uint64, *claim](size, nil) // errs on sizes below 1 only
 	cs.refused = make(map[refusal]uint64)
+	cs.tell = rate.NewLimiter(rate.Every(time.Minute), 5)
 }
 
 // note writes down that owner names a host with this set, 0 being none, and returns claimed if somebody else disagrees. A
@@ -122,12 +126,12 @@ func (e *Entry) answersAddress(q dns.Question) bool {
 }
 
 // settle makes an address answer with this set the last word on its question: what was glue there is gone, and a
-// difference is told.
+// difference is told: five at once, and one a minute.
 func (c *Cache) settle(hash uint64, e *Entry, set uint64) {
 	c.claims.deciding.Lock()
 	c.shard(hash).remove(hash, RankGlue)
 	c.claims.deciding.Unlock()
-	if owner, yes := c.claims.differ(hash, set, e.arrived); yes {
+	if owner, yes := c.claims.differ(hash, set, e.arrived); yes && c.claims.tell.AllowN(c.start.Add(e.arrived), 1) {
 		c.log.Warn("glue differs from the answer", "host", e.Name(), "type", dns.TypeToString[e.Type()],
 			"mx_owner", owner, "upstream", e.source.Value().upstream)
 	}

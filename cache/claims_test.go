@@ -1,7 +1,9 @@
 package cache
 
 import (
+	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -121,5 +123,30 @@ func TestSaved(t *testing.T) {
 	queries, wait := c.Saved()
 	if st := c.Stats(); queries != 2 || wait != 3*time.Second || st.GlueHits != 2 || st.BundleHits != 1 || st.Hits != 5 {
 		t.Errorf("%d and %v saved: %+v", queries, wait, st)
+	}
+}
+
+// A stranger's domain can let its addresses differ as often as it likes. It is counted each time, and logged seldom.
+func TestDiffersSeldomLogged(t *testing.T) {
+	var log strings.Builder
+	c := New(Options{Log: slog.New(slog.NewTextHandler(&log, nil))}, epoch)
+	differ := func(i int, now time.Time) {
+		store(t, c, fmt.Sprintf("d%d.example MX\n d%[1]d.example. 60 IN MX 1 mx.d%[1]d.example.\n additional:\n mx.d%[1]d.example. 60 IN A 192.0.2.1", i), now)
+		store(t, c, fmt.Sprintf("mx.d%d.example A\n mx.d%[1]d.example. 60 IN A 192.0.2.2", i), now)
+	}
+	for i := range 100 {
+		differ(i, epoch)
+	}
+	if n := strings.Count(log.String(), "glue differs"); n != 5 {
+		t.Errorf("%d lines, want 5", n)
+	}
+	for minute := range 3 {
+		differ(100+minute, epoch.Add(time.Duration(minute+1)*time.Minute))
+	}
+	if n := strings.Count(log.String(), "glue differs"); n != 8 {
+		t.Errorf("%d lines three minutes later, want 8", n)
+	}
+	if n := c.Stats().GlueDiffers; n != 103 {
+		t.Errorf("%d counted, want 103", n)
 	}
 }
