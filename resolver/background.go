@@ -30,8 +30,6 @@ func (b *background) close() {
 	b.all.Wait()
 }
 
-// Resolve answers a query that the cache could not, and waits for the upstream if need be. It returns nil if ctx ends
-
 // strangersLog is how often what a stranger can provoke is logged: the counters tell the rest.
 func strangersLog() *rate.Limiter { return rate.NewLimiter(rate.Every(time.Minute), 5) }
 

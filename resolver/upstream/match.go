@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
+
+	"github.com/mxglue/mxglue/cache/wire"
 )
 
 // errMismatch is what a response is called that does not answer the query: forged, late, or an upstream out of its mind.
@@ -23,8 +25,11 @@ func newID() uint16 {
 // parse unpacks a response to query and checks that it is one: ID, QR, opcode, cookie, and the question, which some
 // servers leave out of an error (RFC 5452 §9.1). Errors: errMismatch, or one that says why it does not unpack.
 func parse(query *dns.Msg, packed []byte) (*dns.Msg, error) {
-	if len(packed) < 12 || binary.BigEndian.Uint16(packed) != query.Id {
+	if len(packed) < wire.HeaderLen || binary.BigEndian.Uint16(packed) != query.Id {
 		return nil, errMismatch
+	}
+	if n := records(packed); n > maxRecords && wire.Flags(packed)&wire.FlagTC == 0 { // else the whole comes over TCP, or never
+		return nil, fmt.Errorf("response of %d records, more than %d", n, maxRecords)
 	}
 	m := new(dns.Msg)
 	if err := m.Unpack(packed); err != nil {
@@ -47,6 +52,18 @@ func parse(query *dns.Msg, packed []byte) (*dns.Msg, error) {
 		return nil, errors.New("malformed response: it ends before the last record that its header promises")
 	}
 	return m, nil
+}
+
+// maxRecords bounds what a response costs. Compressed names make 30 MiB of 64 KiB once they are written out, and a
+// stranger's domain could have that done again and again. No name that mail needs has nearly as many records.
+const maxRecords = 1024
+
+// records returns how many records a header promises.
+func records(packed []byte) (n int) {
+	for at := 6; at < wire.HeaderLen; at += 2 {
+		n += int(binary.BigEndian.Uint16(packed[at:]))
+	}
+	return n
 }
 
 // whole says whether m has as many records as the header promises. Unpack does not ask: it takes a message that ends

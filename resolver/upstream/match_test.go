@@ -58,7 +58,7 @@ func TestPromises(t *testing.T) {
 		"one of two":       func(p []byte) []byte { p[7]++; return p },
 		"cut in a record":  func(p []byte) []byte { return p[:len(p)-3] },
 		"one in authority": func(p []byte) []byte { p[9]++; return p },
-		"65535 additional": func(p []byte) []byte { p[10], p[11] = 0xff, 0xff; return p },
+		"1000 additional":  func(p []byte) []byte { p[10], p[11] = 1000>>8, 1000&0xff; return p },
 	} {
 		t.Run(name, func(t *testing.T) {
 			u, r, err := exchange(t, "udp", play(t, "127.0.0.1", func(q query) { q.send(spoil(packed(q.reply(right)))) }, answerRight))
@@ -66,6 +66,35 @@ func TestPromises(t *testing.T) {
 				t.Errorf("response %v, error %v; want one that says: malformed", r, err)
 			}
 		})
+	}
+}
+
+// Too many records are refused before they are looked at, wherever they stand; what is cut short is asked for over TCP.
+func TestTooManyRecords(t *testing.T) {
+	asked := newQuery(question, false)
+	for _, x := range []struct {
+		flags  uint16
+		counts [3]uint16
+		want   string // in the error; "" for none
+	}{
+		{0x8180, [3]uint16{maxRecords}, ""},
+		{0x8180, [3]uint16{maxRecords + 1}, "1025 records"},
+		{0x8183, [3]uint16{0, maxRecords, 1}, "1025 records"},
+		{0x8180, [3]uint16{65535, 65535, 65535}, "196605 records"},
+		{0x8380, [3]uint16{maxRecords + 1}, ""},
+	} {
+		p := binary.BigEndian.AppendUint16(nil, asked.Id)
+		for _, n := range append([]uint16{x.flags, 1}, x.counts[:]...) {
+			p = binary.BigEndian.AppendUint16(p, n)
+		}
+		p = append(p, mxOfExample...)
+		for range min(int(x.counts[0]), maxRecords+1) {
+			p = append(p, "\xc0\x0c\x00\x0f\x00\x01\x00\x00\x00\x3c\x00\x04\x00\x0a\xc0\x0c"...)
+		}
+		m, err := parse(asked, p)
+		if x.want == "" && err != nil || x.want != "" && (err == nil || !strings.Contains(err.Error(), x.want)) {
+			t.Errorf("%v: response %v, error %v; want %q", x.counts, m, err, x.want)
+		}
 	}
 }
 
