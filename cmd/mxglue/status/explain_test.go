@@ -138,6 +138,8 @@ func TestWhatPostfixWouldDo(t *testing.T) {
 			"Postfix would try mx1 (192.0.2.1, 2001:db8::1) or mx2 (192.0.2.1, 2001:db8::1), then mx3 (192.0.2.1, 2001:db8::1), 5 addresses at most; DANE is not usable (addresses not authentic)."},
 		{mx, []resolver.Exchanger{host(1, answered("mx.", "A", false), answered("mx.", "AAAA", false), unknown("mx.", "TLSA"))},
 			"Postfix would return the mail: no exchanger has an address."},
+		{mx, []resolver.Exchanger{host(1, answered("192.0.2.7.", "A", false), unknown("192.0.2.7.", "AAAA"), resolver.Memory{State: resolver.Needless})},
+			"Postfix would try 192.0.2.7 (192.0.2.7); DANE is not usable (addresses not authentic)."},
 		{mx, []resolver.Exchanger{host(1, servfail("mx.", "A", ""), answered("mx.", "AAAA", false), unknown("mx.", "TLSA"))},
 			"Postfix would keep the mail and try again later: no upstream could tell mx A."},
 		{mx, []resolver.Exchanger{host(1, unknown("mx.", "A"), answered("mx.", "AAAA", false), unknown("mx.", "TLSA"))},

@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -33,7 +34,11 @@ func deliver(e resolver.Explanation) string {
 	addresses, preference := 0, uint16(0)
 	for _, host := range e.Exchangers {
 		var here []string
-		for _, m := range []resolver.Memory{host.A, host.AAAA} {
+		questions := []resolver.Memory{host.A, host.AAAA}
+		if _, err := netip.ParseAddr(bare(host.Name)); err == nil {
+			here, questions = []string{bare(host.Name)}, nil // RFC 5321 §5.1 wants a name; Postfix connects all the same, and asks nothing
+		}
+		for _, m := range questions {
 			switch {
 			case m.Missing():
 				missing = append(missing, question(m))
