@@ -63,6 +63,9 @@ func rrset(r smtpprobe.Report) string {
 	if r.AD {
 		signed = "signed (AD)"
 	}
+	if len(r.MX) == 1 && r.MX[0].Implicit {
+		return fmt.Sprintf("No MX record (answer from %s, %s): the domain itself is its MX host, as RFC 5321 section 5.1 has it.\n", smtpprobe.Escape(r.Source), signed)
+	}
 	return fmt.Sprintf("MX answer from %s, %d s left, %s.\n", smtpprobe.Escape(r.Source), r.TTL, signed)
 }
 

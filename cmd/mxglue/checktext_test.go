@@ -94,6 +94,17 @@ WARNING: dns2.monaco.net takes the mail now, after mail.monaco.net did not.
 	}
 }
 
+// A domain without an MX record: nobody has to guess where the host comes from.
+func TestWriteTextImplicit(t *testing.T) {
+	r := seed()
+	r.MX = r.MX[1:]
+	r.MX[0].Implicit = true
+	want := "\nNo MX record (answer from upstream, not signed): the domain itself is its MX host, as RFC 5321 section 5.1 has it.\n\n"
+	if got := write(t, asText, outcome{Report: r}); !strings.Contains(got, want) {
+		t.Errorf("got\n%swant in it%s", got, want)
+	}
+}
+
 // With colours it is the same text: no column moves.
 func TestWriteTextPainted(t *testing.T) {
 	o := outcome{Report: seed()}
