@@ -108,13 +108,21 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	)
 }
 
+// YAML, but no configuration: another program's file, say.
+func TestNoSections(t *testing.T) {
+	for _, text := range []string{"- a\n- b\n", "nameserver 192.0.2.53\noptions edns0\n"} {
+		if _, err := load(t, text); err == nil || !strings.HasPrefix(err.Error(), "config.yaml: has no sections: want lines as in the config.yaml that comes with mxglue") {
+			t.Errorf("%q: error %v, want to hear that there are no sections", text, err)
+		}
+	}
+}
+
 // One line, with the file and the line in it.
 func TestBrokenYAML(t *testing.T) {
 	for _, text := range []string{
 		"cache:\n  glue: [trust\n",
 		"cache:\n  glue: trust\n  glue: verify\n",
 		"cache:\n\tglue: trust\n",
-		"- a\n- b\n",
 		"server:\n  listen: [::1]:53\n",
 	} {
 		_, err := load(t, text)

@@ -102,6 +102,9 @@ func readError(err error) string {
 		return "cannot be read: " + pathError.Err.Error()
 	}
 	text := err.Error()
+	if strings.Contains(text, "into map[string]interface") {
+		return "has no sections: want lines as in the config.yaml that comes with mxglue, such as \"server:\" with its keys below"
+	}
 	for _, prefix := range []string{"yaml: ", "unmarshal errors:"} {
 		text = strings.TrimPrefix(text, prefix)
 	}
