@@ -13,10 +13,10 @@ var configFlags = []struct{ name, key, usage string }{
 	{"upstream", "resolver.upstreams", "ask the resolver at `IP[:PORT]`, tcp://IP:PORT, tls://IP:PORT#NAME or https://HOST/PATH?ip=IP (repeatable; none: /etc/resolv.conf)"},
 	{"status", "status.listen", "`ADDR:PORT` of the status page; \"\" for none"},
 	{"glue", "cache.glue", "what the additional section of an MX answer is good for: `trust`, verify or ignore"},
-	{"bundle", "resolver.bundle", "ask for the addresses of MX hosts before the mail server does: `true` or false"},
+	{"bundle", "resolver.bundle", "ask for the addresses of MX hosts before the mail server does; --bundle=false: do not"},
 	{"log-level", "log.level", "least important `LEVEL` to log: debug, info, warn or error"},
 	{"port", "smtpprobe.port", "TCP `PORT` to connect to"},
-	{"allow-private", "smtpprobe.allow_private", "connect to private and loopback addresses too: `true` or false"},
+	{"allow-private", "smtpprobe.allow_private", "connect to private and loopback addresses too"},
 	{"timeout", "smtpprobe.timeout", "`DURATION` for everything with one address, such as 90s"},
 }
 
@@ -42,6 +42,7 @@ func checkFlags(cmd *cobra.Command) {
 // statusFlags registers the flags of mxglue stats, flush, dump and explain that belong to the configuration. loadConfig reads them.
 func statusFlags(cmd *cobra.Command) {
 	registerFlags(cmd, "status")
+	cmd.Flags().Lookup("status").Usage = "ask the daemon at `ADDR:PORT`, its status.listen"
 }
 
 // registerFlags registers --config and the named flags. They are strings even for a number: the settings check them, so
@@ -58,11 +59,20 @@ func registerFlags(cmd *cobra.Command, names ...string) {
 			case []string:
 				flags.StringArray(name, def, f.usage)
 			case bool:
-				flags.String(name, fmt.Sprint(def), f.usage)
-				flags.Lookup(name).NoOptDefVal = "true"
+				text := switchText(fmt.Sprint(def))
+				flags.VarPF(&text, name, "", f.usage).NoOptDefVal = "true"
 			default:
 				flags.String(name, fmt.Sprint(def), f.usage)
 			}
 		}
 	}
 }
+
+// A switchText is a flag that is true or false, as text for the settings to check.
+type switchText string
+
+func (s *switchText) Set(text string) error { *s = switchText(text); return nil }
+func (s *switchText) String() string        { return string(*s) }
+
+// Type has --help show the flag as it shows any other switch. Viper would make false of what it is told to be a "bool".
+func (*switchText) Type() string { return "boolfunc" }

@@ -69,7 +69,7 @@ func dumpCommand() *cobra.Command {
 		Long: "Show what the running daemon has in its cache at and below a name, or everything: how it came to know it,\n" +
 			"how long that lasts, and what it says. It is asked at status.listen.",
 		Example: "  mxglue dump example.com\n  mxglue dump --json | jq '.[] | select(.state == \"stale\")'",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			config, err := loadConfig(cmd.Flags())
 			if err != nil {

@@ -11,9 +11,11 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func main() {
@@ -82,14 +84,26 @@ func run(ctx context.Context, args []string) int {
 func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		err := check(cmd, args)
-		switch {
-		case err == nil:
+		for _, word := range []string{"true", "false"} {
+			if flag := anySwitch(cmd.Flags()); flag != "" && slices.Contains(args, word) {
+				return exitError{exitConfig, fmt.Errorf("%q stands alone: a switch is set with an equals sign, as in --%s=%[1]s", word, flag)}
+			}
+		}
+		if err == nil {
 			return nil
-		case len(args) == 1 && (args[0] == "true" || args[0] == "false"):
-			return exitError{exitConfig, fmt.Errorf("%q stands alone: a switch is set with an equals sign, as in --bundle=false", args[0])}
 		}
 		return exitError{exitConfig, fmt.Errorf("%w (see mxglue %s --help)", err, cmd.Name())}
 	}
+}
+
+// anySwitch is the name of a switch that the command line has; or empty.
+func anySwitch(flags *pflag.FlagSet) (name string) {
+	flags.Visit(func(f *pflag.Flag) {
+		if f.NoOptDefVal == "true" {
+			name = f.Name
+		}
+	})
+	return name
 }
 
 // exitCode turns an error into the exit code. For check whatever keeps it from looking at the domain is unknown, as

@@ -1,6 +1,9 @@
 package main
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // What is wrong with a command line is exit code 2, and 3 for check, where 2 is a verdict.
 func TestUsage(t *testing.T) {
@@ -14,14 +17,26 @@ func TestUsage(t *testing.T) {
 		{exitConfig, []string{"serve", "--glue", "maybe"}},
 		{exitConfig, []string{"stats", "extra"}},
 		{exitConfig, []string{"flush"}},
+		{exitConfig, []string{"dump", "a.example", "b.example"}},
+		{exitConfig, []string{"plan", "--bundle", "false", "[192.0.2.1]"}},
 		{exitConfig, []string{"nonsense"}},
 		{exitUnknown, []string{"check"}},
+		{exitUnknown, []string{"check", "--allow-private", "false", "--depth", "dns", "[192.0.2.1]"}},
 		{exitUnknown, []string{"check", "--nonsense", "example.com"}},
 		{exitUnknown, []string{"check", "--port", "0", "example.com"}},
 		{exitOK, []string{"--version"}},
 	} {
 		if code := run(t.Context(), c.args); code != c.code {
 			t.Errorf("mxglue %q: exit code %d, want %d", c.args, code, c.code)
+		}
+	}
+}
+
+// A switch of the configuration looks in --help like any other, which takes no word after it.
+func TestHelpOfSwitches(t *testing.T) {
+	for _, line := range strings.Split(checkCommand().UsageString(), "\n") {
+		if strings.Contains(line, "--allow-private") && !strings.Contains(line, "--allow-private   ") || strings.Contains(line, "--bundle") && !strings.HasSuffix(line, "(default true)") {
+			t.Errorf("--help has %q", line)
 		}
 	}
 }
