@@ -43,11 +43,11 @@ func fakemxCommand() *cobra.Command {
 			return f.serve(cmd, server)
 		},
 	}
-	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:2525", "address and port to listen on")
-	cmd.Flags().StringSliceVar(&f.script, "script", nil, "behaviours, with commas between them; none: a well-behaved MX host")
-	cmd.Flags().StringVar(&f.name, "name", "fakemx.example", "its host name, in the greeting and in the certificate it makes")
-	cmd.Flags().StringVar(&f.cert, "cert", "", "certificate to show, with its chain, a PEM file; without, one signed by itself")
-	cmd.Flags().StringVar(&f.key, "key", "", "key of --cert, a PEM file")
+	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:2525", "`ADDR:PORT` to listen on")
+	cmd.Flags().StringSliceVar(&f.script, "script", nil, "`BEHAVIOURS`, with commas between them; none: a well-behaved MX host")
+	cmd.Flags().StringVar(&f.name, "name", "fakemx.example", "its host `NAME`, in the greeting and in the certificate it makes")
+	cmd.Flags().StringVar(&f.cert, "cert", "", "certificate to show, with its chain, a PEM `FILE`; without, one signed by itself")
+	cmd.Flags().StringVar(&f.key, "key", "", "key of --cert, a PEM `FILE`")
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print the counts as JSON")
 	return cmd
 }
