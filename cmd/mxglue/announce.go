@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -21,7 +22,11 @@ func announce(out io.Writer, config Config, listen []netip.AddrPort) {
 	}
 	fmt.Fprintf(out, "mxglue %s, configuration: %s\n", version(), from)
 	line("answers DNS on", "%s (UDP and TCP)", join(listen))
-	line("for clients in", "%s", join(config.Server.Allow))
+	clients := join(config.Server.Allow)
+	if slices.ContainsFunc(config.Server.Allow, func(p netip.Prefix) bool { return p.Bits() == 0 }) {
+		clients += ": anybody, to attack others with, if the internet can reach it (server.allow)"
+	}
+	line("for clients in", "%s", clients)
 	announceUpstreams(line, config)
 	line("glue", "%s", config.Cache.Glue)
 	bundle := "on: the addresses of all MX hosts are asked for at once"

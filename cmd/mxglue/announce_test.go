@@ -51,6 +51,18 @@ resolver:
 	}
 }
 
+// An open resolver is told of, and a network of one's own is not.
+func TestAnnounceSaysWhoMayAsk(t *testing.T) {
+	for allow, want := range map[string]string{
+		"[127.0.0.0/8, '::/0']": "  for clients in  127.0.0.0/8, ::/0: anybody, to attack others with, if the internet can reach it (server.allow)\n",
+		"[10.0.0.0/8]":          "  for clients in  10.0.0.0/8\n",
+	} {
+		if text := announced(t, "server: {allow: "+allow+"}\nresolver: {upstreams: 192.0.2.1}\n", false); !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+}
+
 // What connects to others, and what writes down who writes to whom, is told where it is on.
 func TestAnnounceSaysWhatWatches(t *testing.T) {
 	const config = "resolver: {upstreams: 192.0.2.1}\n"
