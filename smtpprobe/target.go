@@ -36,6 +36,9 @@ func ParseTarget(s string) (Target, error) {
 		if err != nil {
 			return Target{}, fmt.Errorf("target %.100q: %w", s, err)
 		}
+		if addr, err := netip.ParseAddr(host); err == nil {
+			return Target{}, fmt.Errorf("target %.100q: is an address without brackets: want %s:%d for that host", s, literal(addr), number)
+		}
 		name, err := ParseDomain(host)
 		return Target{Name: name, Host: true, Port: number}, err
 	}

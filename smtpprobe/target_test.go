@@ -31,7 +31,7 @@ func TestParseTarget(t *testing.T) {
 		{"[192.0.2.1]:0", Target{}, "1 to 65535"},
 		{"mx.example.com:", Target{}, "1 to 65535"},
 		{"mx.example.com:65536", Target{}, "1 to 65535"},
-		{"192.0.2.1:25", Target{}, "is an address"},
+		{"192.0.2.1:25", Target{}, "want [192.0.2.1]:25"},
 		{"smtp://mx.example.com", Target{}, "URL"},
 		{":25", Target{}, "is empty"},
 		{"", Target{}, "is empty"},
