@@ -22,7 +22,7 @@ func Lookup(ctx context.Context, exchange lookup.Exchange, validates bool, host 
 		return r.settle(None, "RFC 7672 §2.2", "%s is an address: DANE is for names.", host.Name)
 	}
 	if !validates {
-		return r.settle(Unknown, "RFC 7672 §2.1.1", "Whether %s has TLSA records cannot be said: the resolver is not trusted for DNSSEC.", host.Name)
+		return r.settle(Unknown, "RFC 7672 §2.1.1", "Whether %s has TLSA records cannot be said: the resolver does not validate DNSSEC, or the way to it can be tampered with.", host.Name)
 	}
 	bases, err := host.bases(ctx, exchange)
 	switch {

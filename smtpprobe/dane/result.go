@@ -13,7 +13,7 @@ const (
 	Secure   Status = "secure"   // at least one usable record: the served chain must match one (Result.Match)
 	Unusable Status = "unusable" // records, none of them usable: TLS is required, authentication is not possible
 	Error    Status = "error"    // the question failed: a DANE sender must not deliver to this host (defer)
-	Unknown  Status = "unknown"  // the resolver is not trusted for DNSSEC, so nothing can be said
+	Unknown  Status = "unknown"  // the resolver does not validate DNSSEC, or the way to it can be tampered with, so nothing can be said
 )
 
 // Result is the outcome of one Lookup. Its texts are printable and bounded.
