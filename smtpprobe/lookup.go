@@ -79,7 +79,9 @@ func (r *run) secure(ctx context.Context, ans answer, name string, qtype uint16)
 
 // data is the answer without owner names and TTLs, sorted: what two lookups can be compared by.
 func (ans answer) data(err error) []string {
-	if err != nil {
+	if failure := new(lookup.Failure); errors.As(err, failure) {
+		return []string{failure.Rcode} // a remembered failure is no other for its reason
+	} else if err != nil {
 		return []string{describe(err)}
 	}
 	data := []string{}

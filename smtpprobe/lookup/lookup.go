@@ -75,10 +75,34 @@ func check(r *dns.Msg) error {
 	case r.Rcode == dns.RcodeSuccess || r.Rcode == dns.RcodeNameError:
 		return nil
 	}
-	if name, ok := dns.RcodeToString[r.Rcode]; ok {
-		return errors.New(name)
+	name, ok := dns.RcodeToString[r.Rcode]
+	if !ok {
+		name = fmt.Sprintf("RCODE %d", r.Rcode)
 	}
-	return fmt.Errorf("RCODE %d", r.Rcode)
+	return Failure{name, why(r)}
+}
+
+// A Failure is a response that says nothing: its RCODE, and why in the terms of RFC 8914, or an empty string. "DNSSEC Bogus" is
+// the domain's fault, "Network Error" our resolver's.
+type Failure struct{ Rcode, Why string }
+
+func (f Failure) Error() string {
+	if f.Why == "" {
+		return f.Rcode
+	}
+	return f.Rcode + ", " + f.Why
+}
+
+// why is the first extended error of a response, without its text, which is another one each time.
+func why(r *dns.Msg) string {
+	if opt := r.IsEdns0(); opt != nil {
+		for _, o := range opt.Option {
+			if e, ok := o.(*dns.EDNS0_EDE); ok {
+				return dns.ExtendedErrorCodeToString[e.InfoCode]
+			}
+		}
+	}
+	return ""
 }
 
 // nameless tells whether a record that is a name has none: package dns takes such a one (RFC 2136 2.4.1), with RDATA of no octets.

@@ -68,6 +68,21 @@ func TestAsk(t *testing.T) {
 	}
 }
 
+// Whose fault a SERVFAIL is, where the response says it (RFC 8914).
+func TestFailureSaysWhy(t *testing.T) {
+	for want, code := range map[string]uint16{"SERVFAIL, DNSSEC Bogus": dns.ExtendedErrorCodeDNSBogus, "SERVFAIL, Network Error": dns.ExtendedErrorCodeNetworkError, "SERVFAIL": 65000} {
+		_, err := lookup.Ask(t.Context(), func(_ context.Context, q *dns.Msg) (*dns.Msg, string, error) {
+			r := new(dns.Msg).SetRcode(q, dns.RcodeServerFailure)
+			r.SetEdns0(1232, false)
+			r.IsEdns0().Option = append(r.IsEdns0().Option, &dns.EDNS0_EDE{InfoCode: code, ExtraText: "port 4711"})
+			return r, "upstream", nil
+		}, "a.example", dns.TypeMX)
+		if err == nil || lookup.Describe(err) != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
 // A resolver that gives one link at a time: each must be authentic, or the whole is not.
 func TestAskOnIsSecureOnlyThroughout(t *testing.T) {
 	for _, unsigned := range []string{"", "a.example.", "b.example."} {
