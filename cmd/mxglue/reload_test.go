@@ -245,6 +245,37 @@ func TestReloadOfMonitorAndQueryLog(t *testing.T) {
 	})
 }
 
+// A query log that cannot be opened keeps nobody from being answered; it begins with the first reload that finds the way clear.
+func TestNameserverWithoutItsQueryLog(t *testing.T) {
+	directory := filepath.Join(t.TempDir(), "later")
+	log := filepath.Join(directory, "q.json")
+	config := "resolver: {upstreams: " + says(t, "127.0.0.1") + "}\nquerylog.output: " + log + "\n"
+	r := newReloading(t, config)
+	r.ask(t, "first.example.")
+	if _, err := r.change(t, config+"cache.entries: 500\n"); err != nil {
+		t.Fatalf("the query log can still not be opened, and that keeps a reload from the rest: %v", err)
+	}
+	for _, want := range []string{"going on without the query log", "still going on without the query log"} {
+		if !strings.Contains(r.log.String(), `level=ERROR msg="`+want+`" error="querylog.output: query log `+log) {
+			t.Errorf("not said: %s\n%s", want, r.log)
+		}
+	}
+	if err := os.Mkdir(directory, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.change(t, config); err != nil {
+		t.Fatal(err)
+	}
+	r.ask(t, "second.example.")
+	eventually(t, func() error {
+		text, err := os.ReadFile(log)
+		if err == nil && !strings.Contains(string(text), "second.example.") {
+			err = fmt.Errorf("the query log has\n%s", text)
+		}
+		return err
+	})
+}
+
 // eventually waits until ok says nil: what is waited for happens in goroutines that read files and clocks.
 func eventually(t *testing.T, ok func() error) {
 	t.Helper()

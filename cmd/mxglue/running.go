@@ -137,10 +137,13 @@ func (r *running) prepare(old *effect, config Config) (next *effect, err error) 
 			next.watch = &watch{off: err.Error()}
 		}
 	}
-	if config.QueryLog != old.config.QueryLog {
-		if next.queries, err = newQueryLog(config, r.log); err != nil {
+	if other := config.QueryLog != old.config.QueryLog; other || old.queries == nil {
+		next.queries, err = newQueryLog(config, r.log)
+		if err != nil && other {
 			next.watch.discard(old.watch)
 			return nil, err
+		} else if err != nil { // it does without since the start
+			r.log.Error("still going on without the query log", "error", err)
 		}
 	}
 	return next, nil

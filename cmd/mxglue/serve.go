@@ -99,8 +99,8 @@ func (r *running) wire(config Config, logs io.Writer) (err error) {
 		return err
 	}
 	queries, err := newQueryLog(config, r.log)
-	if err != nil {
-		return err
+	if err != nil { // mail needs the nameserver, and not this
+		r.log.Error("going on without the query log", "error", err)
 	}
 	r.room = config.Cache.Entries
 	r.answers, r.questions = r.wiring.build(r.log)
