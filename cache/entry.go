@@ -51,7 +51,7 @@ type Origin struct {
 type Entry struct {
 	full form // for clients with DO
 	facts
-	hits  atomic.Uint32 // halved when a newer entry takes the place; of two hits at once one may be lost
+	hits  atomic.Uint32 // see hit; halved when a newer entry takes the place; of two hits at once one may be lost
 	marks atomic.Uint32 // mark bits
 }
 
