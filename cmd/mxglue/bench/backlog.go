@@ -28,6 +28,7 @@ const (
 	queryRoom    = 1280 // octets that the kernel may take for a query or its reply
 	backlogNap   = time.Millisecond
 	backlogTime  = 2 * time.Second // at most for one backlog
+	backlogOpen  = 2 * time.Second // at most until each thread has its socket: the first may answer before the others have theirs
 )
 
 // pile makes ready for a server of so many threads.
@@ -43,8 +44,11 @@ func pile(p *process, port int, echo bool, threads int, next source) (*backlog, 
 // open opens ports until each of the server's threads has its share of them: where several sockets have one port
 // (SO_REUSEPORT), the kernel chooses by the client's. So it looks where a query of each comes to.
 func (b *backlog) open(port int, echo bool, threads int) (err error) {
-	if b.sockets, err = b.process.sockets(port); err != nil {
-		return err
+	for began := time.Now(); len(b.sockets) < threads && time.Since(began) < backlogOpen; time.Sleep(backlogNap) {
+		closeAll(b.sockets)
+		if b.sockets, err = b.process.sockets(port); err != nil {
+			return err
+		}
 	}
 	for _, fd := range b.sockets {
 		b.depth = min(b.depth, widen(fd, backlogDepth*backlogCPUs*backlogPorts*queryRoom)/queryRoom/backlogPorts/backlogCPUs)
