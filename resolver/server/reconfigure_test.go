@@ -53,6 +53,7 @@ func TestReconfigureWhole(t *testing.T) {
 	s := wired(Options{Allow: []netip.Prefix{one}})
 	s.Answer = answers(1)
 	at, _ := start(t, s)
+	asked := make(chan struct{}) // another configuration for each query, at about the time when it comes
 	var clients sync.WaitGroup
 	for i, from := range []string{"127.0.0.1", "127.0.0.9"} {
 		clients.Go(func() {
@@ -65,6 +66,7 @@ func TestReconfigureWhole(t *testing.T) {
 			conn.SetDeadline(time.Now().Add(patience))
 			buf := make([]byte, 512)
 			for id := range uint16(3000) {
+				asked <- struct{}{}
 				conn.Write(query(id, hit))
 				n, err := conn.Read(buf)
 				if err != nil || n < wire.HeaderLen || wire.ID(buf) != id {
@@ -78,18 +80,13 @@ func TestReconfigureWhole(t *testing.T) {
 			}
 		})
 	}
-	done := make(chan struct{})
 	go func() {
 		clients.Wait()
-		close(done)
+		close(asked)
 	}()
-	for i := 0; ; i++ {
-		select {
-		case <-done:
-			return
-		default:
-		}
-		if i%2 == 0 {
+	second := false
+	for range asked {
+		if second = !second; second {
 			s.Allow, s.Answer = []netip.Prefix{other}, answers(2)
 		} else {
 			s.Allow, s.Answer = []netip.Prefix{one}, answers(1)
