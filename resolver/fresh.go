@@ -7,6 +7,9 @@ import (
 	"slices"
 
 	"github.com/miekg/dns"
+
+	"github.com/mxglue/mxglue/cache/wire"
+	"github.com/mxglue/mxglue/resolver/upstream"
 )
 
 // ExchangeFresh is [Resolver.Exchange] past the cache: it asks upstream, whatever is remembered, and remembers nothing of
@@ -22,12 +25,14 @@ func (r *Resolver) ExchangeFresh(ctx context.Context, m *dns.Msg) (reply *dns.Ms
 		return nil, "", fmt.Errorf("%.300q is no domain name", q.Name)
 	}
 	s := r.settings.Load()
-	response := s.Records.answer(q)
+	response, why := s.Records.answer(q), []byte(nil)
 	if response == nil {
 		ctx, cancel := context.WithTimeout(ctx, s.Budget)
 		defer cancel()
 		rt := s.routeOf(q.Name)
-		if settled, by, _ := r.forward(ctx, rt, q, m.CheckingDisabled, nil); settled != nil {
+		var settled *upstream.Response
+		var by *member
+		if settled, by, why = r.forward(ctx, rt, q, m.CheckingDisabled, nil); settled != nil {
 			response = settled.Msg
 			r.distrust(rt, by, response)
 		}
@@ -35,11 +40,26 @@ func (r *Resolver) ExchangeFresh(ctx context.Context, m *dns.Msg) (reply *dns.Ms
 	if err := ctx.Err(); err != nil && response == nil { // the caller's: the budget's end is a SERVFAIL
 		return nil, "", err
 	}
+	if response == nil {
+		return failure(m, why), "upstream", nil
+	}
 	return shape(m, response), "upstream", nil
 }
 
-// shape makes a reply to m of a response; of none, a SERVFAIL. Upstream is asked with DO: what m did not ask for is
-// left out, as it is from the cache's replies (RFC 4035 §3.2.1, RFC 6840 §5.7).
+// failure makes a SERVFAIL to m, with the packed EDNS options that say why (RFC 8914).
+func failure(m *dns.Msg, why []byte) *dns.Msg {
+	reply := new(dns.Msg).SetRcode(m, dns.RcodeServerFailure)
+	reply.RecursionAvailable = true
+	if opt := m.IsEdns0(); opt != nil {
+		if rr, _, err := dns.UnpackRR(wire.AppendOPT(nil, &wire.Query{DO: opt.Do()}, 0, why), 0); err == nil {
+			reply.Extra = append(reply.Extra, rr)
+		}
+	}
+	return reply
+}
+
+// shape makes a reply to m of a response. Upstream is asked with DO: what m did not ask for is left out, as it is from the
+// cache's replies (RFC 4035 §3.2.1, RFC 6840 §5.7).
 func shape(m, response *dns.Msg) *dns.Msg {
 	reply := new(dns.Msg)
 	reply.SetReply(m)
@@ -48,10 +68,6 @@ func shape(m, response *dns.Msg) *dns.Msg {
 	do := opt != nil && opt.Do()
 	if opt != nil {
 		reply.SetEdns0(dns.DefaultMsgSize, do)
-	}
-	if response == nil {
-		reply.Rcode = dns.RcodeServerFailure
-		return reply
 	}
 	reply.Rcode = response.Rcode
 	reply.AuthenticatedData = response.AuthenticatedData && (do || m.AuthenticatedData)

@@ -3,6 +3,7 @@ package resolver_test
 import (
 	"context"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,6 +80,34 @@ func TestExchangeFreshTrustsAsTheCacheDoes(t *testing.T) {
 		m.SetQuestion("own.example.", dns.TypeA)
 		if reply, _, err := r.ExchangeFresh(t.Context(), m); err != nil || len(reply.Answer) != 1 || !strings.HasSuffix(reply.Answer[0].String(), "192.0.2.7") {
 			t.Errorf("%v, error %v; want the configured address", reply, err)
+		}
+	})
+}
+
+// Whose fault a failure is, past the cache as well: that of the upstreams, or what one of them said.
+func TestExchangeFreshSaysWhyNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := twoUpstreams(t, resolver.Options{}, func(_ context.Context, _ *upstream.Upstream, q dns.Question, _ bool) (*upstream.Response, error) {
+			if q.Name == "a.example." {
+				return nil, syscall.ECONNREFUSED
+			}
+			m := &dns.Msg{MsgHdr: dns.MsgHdr{Response: true, Rcode: dns.RcodeServerFailure}, Question: []dns.Question{q}}
+			m.SetEdns0(1232, true)
+			m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_EDE{InfoCode: dns.ExtendedErrorCodeDNSBogus}}
+			return &upstream.Response{Msg: m, UDP: true}, nil
+		})
+		for name, want := range map[string]uint16{"a.example.": dns.ExtendedErrorCodeNetworkError, "bogus.example.": dns.ExtendedErrorCodeDNSBogus} {
+			m := new(dns.Msg).SetQuestion(name, dns.TypeA)
+			if reply, _, err := r.ExchangeFresh(t.Context(), m); err != nil || len(reply.Extra) != 0 {
+				t.Errorf("%s, asked without EDNS: %v, error %v; want no OPT (RFC 6891 §7)", name, reply, err)
+			}
+			reply, _, err := r.ExchangeFresh(t.Context(), m.SetEdns0(4096, true))
+			if err != nil || reply.Rcode != dns.RcodeServerFailure || !reply.IsEdns0().Do() || len(reply.IsEdns0().Option) != 1 {
+				t.Fatalf("%s: %v, error %v; want SERVFAIL, DO and one extended error", name, reply, err)
+			}
+			if ede, is := reply.IsEdns0().Option[0].(*dns.EDNS0_EDE); !is || ede.InfoCode != want {
+				t.Errorf("%s: %v; want the extended error %d", name, reply.IsEdns0().Option[0], want)
+			}
 		}
 	})
 }
