@@ -46,10 +46,7 @@ func (d *Doctor) checkReach(ctx context.Context, u *upstream.Upstream) Finding {
 	const check = "upstream"
 	r, took, err := ask(ctx, u, ".", dns.TypeNS, false)
 	if err != nil {
-		if d.offline() && !errors.Is(err, syscall.ECONNREFUSED) {
-			return unknown(check, "connect this machine to a network", "%s: there is no network", u)
-		}
-		return fail(check, "set resolver.upstreams in config.yaml to resolvers that answer", "%s does not answer: %v", u, cause(err))
+		return d.judgeSilence(u, err)
 	}
 	if !upstream.Usable(r.Msg) {
 		return fail(check, "let it answer this machine (Unbound: access-control), or set resolver.upstreams",
@@ -72,6 +69,19 @@ func (d *Doctor) checkReach(ctx context.Context, u *upstream.Upstream) Finding {
 		return warn(check, "let UDP port "+port(address)+" to "+host(address)+" pass, or write tcp://"+address, "%s answers over TCP alone: every question waits a second for UDP first", u)
 	}
 	return ok(check, "%s answers over UDP in %s and over TCP in %s", u, brief(took), brief(tookTCP))
+}
+
+// judgeSilence tells whose fault it is that an upstream does not answer.
+func (d *Doctor) judgeSilence(u *upstream.Upstream, err error) Finding {
+	const check = "upstream"
+	advice := "set resolver.upstreams in config.yaml to resolvers that answer"
+	switch {
+	case u.Loopback():
+		advice = "start the resolver on this machine, or name another one in resolver.upstreams"
+	case d.offline() && !errors.Is(err, syscall.ECONNREFUSED):
+		return unknown(check, "connect this machine to a network", "%s: there is no network", u)
+	}
+	return fail(check, advice, "%s does not answer: %v", u, cause(err))
 }
 
 // checkLarge asks for more than 1232 octets, the EDNS size that mxglue offers (RFC 6891 §6.2.5): the response has to be

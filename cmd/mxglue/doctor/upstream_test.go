@@ -208,6 +208,9 @@ func TestUpstreamUnreached(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	want(t, d.checkReach(ctx, silent), Fail, "no answer in time")
+	d.System.Egress = egress("", "") // and none, which a resolver on loopback does not need to say something
+	want(t, d.checkReach(ctx, silent), Fail, "no answer in time", "start the resolver")
+	want(t, d.judgeSilence(newUpstream(t, "udp://192.0.2.53:53"), context.DeadlineExceeded), Warn, "there is no network")
 
 	packets := listenUDP(t)
 	serveDNS(t, &dns.Server{PacketConn: packets}, good, false)
