@@ -4,13 +4,18 @@ import (
 	"context"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/mxglue/mxglue/smtpprobe/records"
 	"github.com/mxglue/mxglue/smtpprobe/sts"
 )
 
-// ptrAtOnce is how many reverse lookups go on at once.
-const ptrAtOnce = 4
+// Limits of the reverse lookups of a probe: how many go on at once, and how long all of them may take. They decide nothing,
+// and a DNS that is silent about 50 addresses would have the report wait for minutes.
+const (
+	ptrAtOnce   = 4
+	ptrPatience = 30 * time.Second
+)
 
 // policies is what was asked beside the connections.
 type policies struct {
@@ -43,8 +48,10 @@ func (r *run) askPolicies(ctx context.Context) func() policies {
 	}
 }
 
-// askNames asks for the reverse names of all addresses that are to be connected to.
+// askNames asks for the reverse names of all addresses that are to be connected to. What takes too long is unknown.
 func (r *run) askNames(ctx context.Context) map[netip.Addr]records.PTR {
+	ctx, cancel := context.WithTimeout(ctx, ptrPatience)
+	defer cancel()
 	found := make(map[netip.Addr]records.PTR)
 	var mu sync.Mutex
 	var asked sync.WaitGroup

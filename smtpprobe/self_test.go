@@ -2,10 +2,14 @@ package smtpprobe
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
+
+	"github.com/miekg/dns"
 )
 
 // from is a connection whose end here has an address.
@@ -61,4 +65,37 @@ func TestSelfByName(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A DNS that is silent about reverse names, or about where these lead, costs half a minute, however many addresses there are.
+func TestSilenceAboutReverseNames(t *testing.T) {
+	for _, silent := range []uint16{dns.TypePTR, dns.TypeA} {
+		synctest.Test(t, func(t *testing.T) {
+			var text strings.Builder
+			for i := range 40 {
+				fmt.Fprintf(&text, "d.example. MX %d mx%d.example.\nmx%d.example. A 11.0.0.%d\n", i, i%10, i%10, i)
+				for name := range 5 {
+					fmt.Fprintf(&text, "%d.0.0.11.in-addr.arpa. PTR back%d.example.\n", i, name)
+				}
+			}
+			answers := zone(t, text.String())
+			p := &Prober{Dial: (&network{}).dial, Options: Options{Selection: Selection{AllAddresses: true}}}
+			p.Exchange = func(ctx context.Context, q *dns.Msg) (*dns.Msg, string, error) {
+				if asked := q.Question[0]; asked.Qtype == silent && !strings.HasPrefix(asked.Name, "mx") {
+					<-ctx.Done()
+					return nil, "", ctx.Err()
+				}
+				return answers(ctx, q)
+			}
+			began, unknown := time.Now(), 0
+			for _, f := range p.Probe(t.Context(), "d.example").Findings {
+				if f.Code == "fcrdns" && f.Severity == SeverityUnknown {
+					unknown++
+				}
+			}
+			if took := time.Since(began); took > 45*time.Second || unknown != 40 {
+				t.Errorf("silence about %s: it took %v and left %d names unknown, want half a minute and 40", dns.TypeToString[silent], took, unknown)
+			}
+		})
+	}
 }

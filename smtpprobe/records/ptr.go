@@ -15,8 +15,11 @@ import (
 // maxNames of an address are asked for.
 const maxNames = 5
 
-// FCrDNS asks for the names of an address, and whether one of them leads back (RFC 1912 2.1, RFC 8601 3).
+// FCrDNS asks for the names of an address, and whether one of them leads back (RFC 1912 2.1, RFC 8601 3). All of it takes
+// no longer than one lookup may (lookup.Timeout).
 func FCrDNS(ctx context.Context, exchange lookup.Exchange, addr netip.Addr) PTR {
+	ctx, cancel := context.WithTimeout(ctx, lookup.Timeout)
+	defer cancel()
 	addr = addr.Unmap().WithZone("")
 	reverse, err := dns.ReverseAddr(addr.String())
 	if err != nil {
