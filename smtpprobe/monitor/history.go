@@ -74,20 +74,63 @@ func (s *Store) forget(domain string) error {
 }
 
 // states returns the state of every domain.
-func (s *Store) states() (map[string]State, error) {
-	states := make(map[string]State)
-	err := s.view(func(tx *bbolt.Tx) error {
-		return tx.Bucket(statesBucket).ForEach(func(k, v []byte) error {
-			var state State
-			if err := json.Unmarshal(v, &state); err != nil {
-				return fmt.Errorf("state of %q: %w", k, err)
-			}
-			states[string(k)] = state
-			return nil
-		})
+func (s *Store) states() (states map[string]State, err error) {
+	err = s.view(func(tx *bbolt.Tx) error {
+		states, err = statesIn(tx)
+		return err
 	})
 	return states, err
 }
+
+func statesIn(tx *bbolt.Tx) (map[string]State, error) {
+	states := make(map[string]State)
+	return states, tx.Bucket(statesBucket).ForEach(func(k, v []byte) error {
+		var state State
+		if err := json.Unmarshal(v, &state); err != nil {
+			return fmt.Errorf("the state of %.40q: %w", k, err)
+		}
+		if state.Domain != string(k) {
+			return fmt.Errorf("the state of %.40q says that it is of %.40q", k, state.Domain)
+		}
+		states[string(k)] = state
+		return nil
+	})
+}
+
+// sound reads every value as what it is to be. One that is JSON and nothing of ours would be met by whoever looks at it.
+func sound(tx *bbolt.Tx) error {
+	if _, err := statesIn(tx); err != nil {
+		return err
+	}
+	if err := eachIs[Event](tx.Bucket(eventsBucket)); err != nil {
+		return fmt.Errorf("an event: %w", err)
+	}
+	results := tx.Bucket(resultsBucket)
+	return results.ForEach(func(domain, _ []byte) error {
+		of := results.Bucket(domain)
+		if of == nil {
+			return fmt.Errorf("the results of %.40q are none", domain)
+		}
+		if err := eachIs[Result](of); err != nil {
+			return fmt.Errorf("a result of %.40q: %w", domain, err)
+		}
+		return nil
+	})
+}
+
+// eachIs tells whether each value of a bucket that appendTo filled is a T.
+func eachIs[T any](b *bbolt.Bucket) error {
+	return b.ForEach(func(k, v []byte) error {
+		if len(k) != sequenceLen {
+			return fmt.Errorf("%.40q is no number", k)
+		}
+		var value T
+		return json.Unmarshal(v, &value)
+	})
+}
+
+// sequenceLen is how long the keys of appendTo are, octets.
+const sequenceLen = 8
 
 // history returns the last n results of a domain, the newest first.
 func (s *Store) history(domain string, n int) (results []Result, err error) {

@@ -62,6 +62,9 @@ func OpenStore(path string, limits Limits) (*Store, error) {
 	if err == nil {
 		err = s.update(prepare)
 	}
+	if err == nil {
+		err = s.view(sound)
+	}
 	if err != nil {
 		if s.db != nil {
 			s.Close() // its own error would only hide the first
@@ -96,7 +99,7 @@ func explain(err error) error {
 	return fmt.Errorf("%w (%w)", ErrDamaged, err)
 }
 
-var errLater = fmt.Errorf("was written by a later mxglue, in a format other than %d: upgrade, or move it aside", format)
+var errLater = fmt.Errorf("was written by a later mxglue, in a format later than %d: upgrade, or move it aside", format)
 
 // prepare makes the buckets of a new file and checks the format of an old one.
 func prepare(tx *bbolt.Tx) error {
@@ -106,10 +109,14 @@ func prepare(tx *bbolt.Tx) error {
 		}
 	}
 	meta := tx.Bucket(metaBucket)
-	switch written := meta.Get(formatKey); {
-	case written == nil:
+	written := meta.Get(formatKey)
+	if written == nil {
 		return putJSON(meta, formatKey, format)
-	case string(written) != strconv.Itoa(format):
+	}
+	switch n, err := strconv.Atoi(string(written)); {
+	case err != nil || n < format: // 1 was the first
+		return fmt.Errorf("the format %.40q", written)
+	case n > format:
 		return errLater
 	}
 	return nil

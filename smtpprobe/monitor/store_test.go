@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -175,6 +176,47 @@ func TestStoreSaysWhatIsWrong(t *testing.T) {
 			t.Errorf("somebody's file was written to: %q", got)
 		}
 	})
+}
+
+// A file all of whose values are JSON, and one of which makes no sense, is refused with the same advice as a broken one.
+func TestStoreSenseless(t *testing.T) {
+	good, _ := numbered("a.example", 1)
+	for name, spoil := range map[string]func(tx *bbolt.Tx) error{
+		"a state that is none":        func(tx *bbolt.Tx) error { return putJSON(tx.Bucket(statesBucket), []byte("a.example"), "ok") },
+		"a state of nobody":           func(tx *bbolt.Tx) error { return putJSON(tx.Bucket(statesBucket), []byte("a.example"), State{}) },
+		"a state of another":          func(tx *bbolt.Tx) error { return putJSON(tx.Bucket(statesBucket), []byte("b.example"), good) },
+		"a result of a wrong type":    senseless([]byte("a.example"), `{"at":5}`),
+		"an impossible date":          senseless([]byte("a.example"), `{"at":"2026-13-99T25:61:00Z"}`),
+		"an event that is a list":     senseless(nil, `[]`),
+		"an event without a number":   func(tx *bbolt.Tx) error { return putJSON(tx.Bucket(eventsBucket), []byte("first"), Event{}) },
+		"results that are a value":    func(tx *bbolt.Tx) error { return putJSON(tx.Bucket(resultsBucket), []byte("b.example"), 5) },
+		"a format that is no number":  func(tx *bbolt.Tx) error { return putJSON(tx.Bucket(metaBucket), formatKey, "new") },
+		"a format that there was not": func(tx *bbolt.Tx) error { return putJSON(tx.Bucket(metaBucket), formatKey, 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "history.db")
+			s := openStore(t, path, Limits{})
+			put(t, s, "a.example", 0, 3)
+			if err := s.db.Update(spoil); err != nil {
+				t.Fatal(err)
+			}
+			s.Close()
+			if _, err := OpenStore(path, Limits{}); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), path) {
+				t.Errorf("%v, want what to do with the file", err)
+			}
+		})
+	}
+}
+
+// senseless puts a value behind the results of a domain; without one behind the events.
+func senseless(domain []byte, value string) func(tx *bbolt.Tx) error {
+	return func(tx *bbolt.Tx) error {
+		b := tx.Bucket(eventsBucket)
+		if domain != nil {
+			b = tx.Bucket(resultsBucket).Bucket(domain)
+		}
+		return appendTo(b, json.RawMessage(value), 100, time.Time{})
+	}
 }
 
 // Wherever a file is damaged or cut off, it is refused or it works; the process does not die of it.
