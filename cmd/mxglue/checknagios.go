@@ -6,9 +6,7 @@ import (
 	"io"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/pflag"
 
@@ -62,10 +60,14 @@ type nagiosWriter struct {
 	thresholds thresholds
 }
 
-// Bounds of what Nagios reads: 4 KiB of a plugin's output in old versions.
+// Bounds of what Nagios reads: 4 KiB of a plugin's output (Nagios 3, Plugin API), 8 KiB in later versions. What is beyond is cut
+// where it is, and half a figure spoils all the others.
 const (
+	nagiosReads    = 4096 // octets
+	nagiosFigures  = 2048 // octets of performance data
 	nagiosFindings = 10
-	nagiosText     = 300 // characters of a line
+	nagiosText     = 300 // characters of a line, of 4 octets at most
+	nagiosRest     = 60  // octets of the line that counts the findings left out
 )
 
 func (w nagiosWriter) write(o outcome) error {
@@ -76,11 +78,22 @@ func (w nagiosWriter) write(o outcome) error {
 		line += "; " + late
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s | %s\n", nagiosClean(line), strings.Join(w.perfdata(o), " "))
-	for i, f := range worstFirst(o.Findings) {
-		if i < nagiosFindings && severityRank(f.Severity) <= severityRank(smtpprobe.SeverityWarning) {
-			fmt.Fprintln(&b, nagiosClean(f.Text+" "+f.Rule))
+	figures, without := w.perfdata(o)
+	fmt.Fprintf(&b, "%s | %s\n", nagiosClean(line), figures)
+	if without > 0 {
+		fmt.Fprintf(&b, "MX hosts without performance data, which would be too long for Nagios: the last %d of %d\n", without, len(o.MX))
+	}
+	findings := worstFirst(o.Findings)
+	findings = slices.DeleteFunc(findings, func(f smtpprobe.Finding) bool {
+		return severityRank(f.Severity) > severityRank(smtpprobe.SeverityWarning)
+	})
+	for i, f := range findings {
+		text := nagiosClean(f.Text+" "+f.Rule) + "\n"
+		if i == nagiosFindings || b.Len()+len(text)+nagiosRest > nagiosReads {
+			fmt.Fprintf(&b, "findings not shown here: %d\n", len(findings)-i)
+			break
 		}
+		b.WriteString(text)
 	}
 	_, err := io.WriteString(w.out, b.String())
 	return err
@@ -128,52 +141,6 @@ func nagiosSummary(r smtpprobe.Report) string {
 // nagiosClean is a text without what has a meaning to Nagios, and short.
 func nagiosClean(text string) string {
 	return shorten(strings.NewReplacer("|", "/", "\n", " / ").Replace(smtpprobe.Escape(text)), nagiosText)
-}
-
-// perfdata are the figures: 'label'=value[UOM];[warn];[crit];[min];[max]. A threshold alone is exceeded by what is more,
-// one with a colon behind it by what is less.
-func (w nagiosWriter) perfdata(o outcome) []string {
-	limits := plain(w.thresholds.warning) + ";" + plain(w.thresholds.critical) + ";0"
-	figures := []string{"'time'=" + seconds(o.took.Seconds()) + "s;" + limits}
-	if len(o.MX) == 0 {
-		return figures
-	}
-	up, tried, _ := nagiosCount(o.Report)
-	figures = append(figures, fmt.Sprintf("'mx_ok'=%d;%d:;1:;0;%d", up, tried, tried))
-	for _, e := range o.MX {
-		greeting, ends := 0.0, time.Time{}
-		for _, a := range e.Attempts {
-			greeting = max(greeting, a.MS.Greeting)
-			if t := a.TLS; t != nil && !t.NotAfter.IsZero() && (ends.IsZero() || t.NotAfter.Before(ends)) {
-				ends = t.NotAfter
-			}
-		}
-		if greeting > 0 {
-			figures = append(figures, perfLabel("greet_"+e.Name)+"="+seconds(greeting/1000)+"s;"+limits)
-		}
-		if !ends.IsZero() {
-			figures = append(figures, perfLabel("cert_days_"+e.Name)+fmt.Sprintf("=%d;21:;7:", int(math.Floor(time.Until(ends).Hours()/24))))
-		}
-	}
-	return figures
-}
-
-// perfLabel quotes a label and takes out what must not be in one.
-func perfLabel(text string) string {
-	return "'" + strings.Map(func(r rune) rune {
-		if r <= ' ' || r > '~' || r == '\'' || r == '=' || r == '|' {
-			return '_'
-		}
-		return r
-	}, text) + "'"
-}
-
-// plain writes a threshold in the C locale; none as nothing.
-func plain(s float64) string {
-	if s == 0 {
-		return ""
-	}
-	return strconv.FormatFloat(s, 'f', -1, 64)
 }
 
 // severityRank orders severities, the worst first.

@@ -186,3 +186,40 @@ func TestNagiosText(t *testing.T) {
 		t.Errorf("figures %v", got.figures)
 	}
 }
+
+// However many hosts there are and however long their names, Nagios gets a first line that is whole and figures that are, and
+// is told what it does not get.
+func TestNagiosLength(t *testing.T) {
+	const hosts = 10
+	long := smtpprobe.Report{Domain: "d.example", Verdict: smtpprobe.Warning, Status: smtpprobe.StatusWarning, Reason: "10 of 10 exchangers say 220."}
+	for i := range hosts {
+		tls := &smtpprobe.TLS{NotAfter: time.Now().Add(time.Hour)}
+		long.MX = append(long.MX, smtpprobe.Exchanger{Name: fmt.Sprintf("mx%d.%s.example", i, strings.Repeat("x", 240)), Verdict: smtpprobe.OK,
+			Attempts: []smtpprobe.Attempt{{MS: smtpprobe.Phases{Greeting: 80}, TLS: tls}}})
+		for range 2 {
+			long.Findings = append(long.Findings, smtpprobe.Finding{Severity: smtpprobe.SeverityWarning, Text: strings.Repeat("é", 400)})
+		}
+	}
+	got := parseNagios(t, write(t, asNagios(thresholds{5, 10}), outcome{Report: long}))
+	of := 0
+	for i, e := range long.MX {
+		switch greeting, days := got.figures["greet_"+e.Name] != "", got.figures["cert_days_"+e.Name] != ""; {
+		case greeting != days:
+			t.Errorf("half of the figures of %s", e.Name)
+		case greeting && of < i:
+			t.Errorf("figures of %s, and not of those before it", e.Name)
+		case greeting:
+			of++
+		}
+	}
+	if of == 0 || of == hosts || got.figures["mx_ok"] != "10;10:;1:;0;10" {
+		t.Errorf("figures of %d hosts: %v", of, got.figures)
+	}
+	if want := fmt.Sprintf("the last %d of %d", hosts-of, hosts); !strings.Contains(got.long[0], want) {
+		t.Errorf("%q does not say %q", got.long[0], want)
+	}
+	shown := len(got.long) - 2
+	if want := fmt.Sprintf("findings not shown here: %d", len(long.Findings)-shown); shown < 1 || got.long[len(got.long)-1] != want {
+		t.Errorf("%d findings are shown, then %q; want %q", shown, got.long[len(got.long)-1], want)
+	}
+}
