@@ -40,12 +40,13 @@ func checkCommand() *cobra.Command {
 		Args: arguments(func(cmd *cobra.Command, domains []string) error { return f.tell(cmd, f.check(cmd.Flags(), domains)) }),
 		RunE: func(cmd *cobra.Command, domains []string) error { return f.tell(cmd, f.run(cmd, domains)) },
 	}
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return f.tell(cmd, wrongFlag(cmd, err)) })
 	checkFlags(cmd)
 	f.register(cmd.Flags())
 	return cmd
 }
 
-// tell has Nagios, which reads standard output only, see why there is no result.
+// tell has Nagios, which reads standard output only, see why there is no result; of a wrong flag, if --format stands before it.
 func (f *checkOptions) tell(cmd *cobra.Command, err error) error {
 	if err != nil && err.Error() != "" && f.format == "nagios" {
 		fmt.Fprintf(cmd.OutOrStdout(), "MX UNKNOWN - %s\n", nagiosClean(err.Error()))

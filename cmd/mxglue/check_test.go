@@ -206,6 +206,9 @@ func TestPlanOfOurOwn(t *testing.T) {
 // What is wrong with a command line is exit code 3 (2 for plan), and named with what would be right.
 func TestCheckCommandLine(t *testing.T) {
 	b := &bench{upstream: "127.0.0.1:9", port: "25"}
+	if out, notes, code := b.run(t.Context(), "", "check", ""); code != exitUnknown || out != "" || !strings.Contains(notes, "want a domain such as example.com") {
+		t.Errorf("mxglue check '': exit code %d, want 3, and what would be right:\n%s%s", code, out, notes)
+	}
 	for _, test := range []struct{ args, mention string }{
 		{"check", "want DOMAIN..., or --file FILE"},
 		{"check --file none.txt two.example", "want one or the other"},
@@ -228,7 +231,16 @@ func TestCheckCommandLine(t *testing.T) {
 		{"check --file x --depth rcpt", "not for lists"},
 		{"check --rfc-timeouts --timeout 9s two.example", "give one of them"},
 		{"plan two.example --as sendmail", `--as "sendmail": want postfix, exim or rfc5321`},
-		{"plan", "accepts 1 arg"},
+		{"check --format nagios -w x two.example", `--warning "x": want a number, such as 5`},
+		{"check --format nagios --critical= two.example", `--critical "": want a number`},
+		{"check -t 30 two.example", `--deadline "30": want a duration with its unit, such as 500ms, 30s`},
+		{"check --seed -1 two.example", `--seed "-1": want a whole number`},
+		{"check --fresh=maybe two.example", `--fresh "maybe": want true or false`},
+		{"check two.example two..example", "empty label"},
+		{"check two.example 192.0.2.1", "want [192.0.2.1]"},
+		{"check two.example:99999", "want a number from 1 to 65535"},
+		{"plan", "an argument is missing: want mxglue plan DOMAIN"},
+		{"plan two.example null.example", `"null.example" is one argument too many: want mxglue plan DOMAIN`},
 		{"plan two..example", "empty label"},
 	} {
 		want := map[string]int{"check": exitUnknown, "plan": exitConfig}[strings.Fields(test.args)[0]]

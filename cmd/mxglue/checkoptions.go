@@ -97,6 +97,11 @@ func (f *checkOptions) check(flags *pflag.FlagSet, domains []string) error {
 	if f.format == "nagios" && !flags.Changed("deadline") {
 		f.deadline = nagiosDeadline
 	}
+	for _, d := range domains { // all of them before the first is asked about
+		if _, err := smtpprobe.ParseTarget(d); err != nil {
+			return err
+		}
+	}
 	return f.thresholds.check(flags, f.format)
 }
 

@@ -23,7 +23,7 @@ func configCommand() *cobra.Command {
 			"and from flags; exit code 1 says that something is wrong with it. Or print the value of every key, with\n" +
 			"where it comes from; what is printed can be read again as a configuration, but for secrets.",
 		Example: "  mxglue config --check /etc/mxglue/config.yaml\n  mxglue config --print --upstream 192.0.2.53",
-		Args:    arguments(cobra.MaximumNArgs(1)),
+		Args:    arguments(between(0, 1)),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			if check == print {
 				return exitError{exitConfig, errors.New("say either --check or --print (see mxglue config --help)")}

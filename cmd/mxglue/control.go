@@ -24,7 +24,7 @@ func flushCommand() *cobra.Command {
 		Long: "Make the running daemon forget what it knows at and below each name, and of each MX answer among that the\n" +
 			"addresses and TLSA records of its hosts. The name \".\" is everything. It is told so at status.listen.",
 		Example: "  mxglue flush example.com\n  mxglue flush .",
-		Args:    arguments(cobra.MinimumNArgs(1)),
+		Args:    arguments(between(1, math.MaxInt)),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			config, err := loadConfig(cmd.Flags())
 			if err != nil {
@@ -69,7 +69,7 @@ func dumpCommand() *cobra.Command {
 		Long: "Show what the running daemon has in its cache at and below a name, or everything: how it came to know it,\n" +
 			"how long that lasts, and what it says. It is asked at status.listen.",
 		Example: "  mxglue dump example.com\n  mxglue dump --json | jq '.[] | select(.state == \"stale\")'",
-		Args:    arguments(cobra.MaximumNArgs(1)),
+		Args:    arguments(between(0, 1)),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			config, err := loadConfig(cmd.Flags())
 			if err != nil {

@@ -34,7 +34,7 @@ func doctorCommand() *cobra.Command {
 			"below what is not well, what to do. It changes nothing.\n\n" +
 			"Exit code: 0 all is well; 1 something could be better or could not be found out; 2 something is wrong.",
 		Example: "  mxglue doctor\n  mxglue doctor --json | jq '.[] | select(.status != \"ok\")'",
-		Args:    arguments(cobra.NoArgs),
+		Args:    arguments(between(0, 0)),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := loadConfig(cmd.Flags())
 			if err != nil {

@@ -27,7 +27,7 @@ func explainCommand() *cobra.Command {
 			"upstream without --ask. The daemon is asked at status.listen.\n\n" +
 			"Exit code: 0; 1 nothing is known of the domain, or there is no daemon; 2 usage.",
 		Example: "  mxglue explain example.com\n  mxglue explain --ask example.com\n  mxglue explain --json example.com | jq .postfix",
-		Args:    arguments(cobra.ExactArgs(1)),
+		Args:    arguments(between(1, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			config, err := loadConfig(cmd.Flags())
 			if err != nil {

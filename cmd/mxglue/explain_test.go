@@ -80,7 +80,7 @@ func TestExplainSaysWhatIsWrong(t *testing.T) {
 	}{
 		{[]string{"--status", address, "192.0.2.1"}, `domain "192.0.2.1": is an address, which has no MX`, exitConfig},
 		{[]string{"--status", address, "a..example"}, `domain "a..example"`, exitConfig},
-		{[]string{"--status", address}, "accepts 1 arg(s), received 0 (see mxglue explain --help)", exitConfig},
+		{[]string{"--status", address}, "an argument is missing: want mxglue explain DOMAIN (see ", exitConfig},
 		{[]string{"--status", "127.0.0.1:1", "a.example"}, `nothing listens on 127.0.0.1:1: start "mxglue serve"`, 0},
 		{[]string{"--status", "", "a.example"}, "the status side is off", 0},
 		{[]string{"--status", notOurs, "a.example"}, "is not mxglue", 0},

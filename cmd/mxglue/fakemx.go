@@ -34,7 +34,7 @@ func fakemxCommand() *cobra.Command {
 			"how many talked before the greeting, left without QUIT, or came more than once at a time. No mail is ever taken.\n\n" +
 			"Behaviours, several of which combine; NAME=TIME where a time is shown:\n\n" + behaviours(),
 		Example: "  mxglue fakemx --script teaser=3s,starttls-inject\n  mxglue check --allow-private '[127.0.0.1]:2525'",
-		Args:    arguments(cobra.NoArgs),
+		Args:    arguments(between(0, 0)),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			server, err := f.server()
 			if err != nil {
@@ -75,6 +75,9 @@ func (f fakeMX) server() (*fakemx.Server, error) {
 	}
 	if strings.ContainsFunc(f.name, func(r rune) bool { return r <= ' ' || r > '~' }) || f.name == "" || len(f.name) > 255 {
 		return nil, fmt.Errorf("--name: %.100q is no host name, such as mx.example.com", f.name)
+	}
+	if _, _, err := net.SplitHostPort(f.listen); err != nil {
+		return nil, fmt.Errorf("--listen %.100q: want ADDR:PORT, such as 127.0.0.1:2525", f.listen)
 	}
 	server := &fakemx.Server{Name: f.name, Script: script}
 	if (f.cert == "") != (f.key == "") {

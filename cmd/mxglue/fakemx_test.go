@@ -98,6 +98,7 @@ func TestFakeMXUsage(t *testing.T) {
 		want string
 	}{
 		{[]string{"--script", "teaser=3s,tease"}, `--script: behaviour "tease" is unknown`},
+		{[]string{"--listen", "2525"}, `--listen "2525": want ADDR:PORT, such as 127.0.0.1:2525`},
 		{[]string{"--name", "mx example"}, `--name: "mx example" is no host name`},
 		{[]string{"--cert", notACert}, "--cert and --key belong together"},
 		{[]string{"--cert", notACert, "--key", notACert}, "--cert " + notACert},

@@ -11,11 +11,9 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 func main() {
@@ -62,9 +60,7 @@ func rootCommand(args []string) *cobra.Command {
 	root.AddCommand(serveCommand(), checkCommand(), planCommand(), fakemxCommand(), statsCommand(), explainCommand(), doctorCommand(),
 		flushCommand(), dumpCommand(), configCommand(), reloadCommand())
 	root.AddCommand(packaging()...)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return exitError{exitConfig, fmt.Errorf("%w (see mxglue %s --help)", err, cmd.Name())}
-	})
+	root.SetFlagErrorFunc(wrongFlag)
 	return root
 }
 
@@ -78,32 +74,6 @@ func run(ctx context.Context, args []string) int {
 		fmt.Fprintln(os.Stderr, "mxglue:", text)
 	}
 	return exitCode(cmd, err)
-}
-
-// arguments makes what a command's arguments are found wrong for an error of usage.
-func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		err := check(cmd, args)
-		for _, word := range []string{"true", "false"} {
-			if flag := anySwitch(cmd.Flags()); flag != "" && slices.Contains(args, word) {
-				return exitError{exitConfig, fmt.Errorf("%q stands alone: a switch is set with an equals sign, as in --%s=%[1]s", word, flag)}
-			}
-		}
-		if err == nil {
-			return nil
-		}
-		return exitError{exitConfig, fmt.Errorf("%w (see mxglue %s --help)", err, cmd.Name())}
-	}
-}
-
-// anySwitch is the name of a switch that the command line has; or empty.
-func anySwitch(flags *pflag.FlagSet) (name string) {
-	flags.Visit(func(f *pflag.Flag) {
-		if f.NoOptDefVal == "true" {
-			name = f.Name
-		}
-	})
-	return name
 }
 
 // exitCode turns an error into the exit code. For check whatever keeps it from looking at the domain is unknown, as

@@ -16,7 +16,7 @@ func packaging() []*cobra.Command {
 		Use:    "man DIRECTORY",
 		Short:  "Write the man pages of all commands to a directory",
 		Hidden: true,
-		Args:   arguments(cobra.ExactArgs(1)),
+		Args:   arguments(between(1, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return writeManPages(cmd.Root(), args[0])
 		},

@@ -73,7 +73,7 @@ func TestManPagesErrors(t *testing.T) {
 		says string
 	}{
 		{[]string{"man", occupied}, exitFailed, occupied},
-		{[]string{"man"}, exitConfig, "accepts 1 arg"},
+		{[]string{"man"}, exitConfig, "an argument is missing"},
 	} {
 		cmd := exec.Command(binary, c.args...)
 		out, _ := cmd.CombinedOutput()

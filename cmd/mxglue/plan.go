@@ -31,7 +31,7 @@ func planCommand() *cobra.Command {
 			if !slices.ContainsFunc(planSenders, func(s struct{ word, name string }) bool { return s.word == as }) {
 				return wrongWord("--as", as, []string{"postfix", "exim", "rfc5321"})
 			}
-			if err := cobra.ExactArgs(1)(cmd, args); err != nil {
+			if err := between(1, 1)(cmd, args); err != nil {
 				return err
 			}
 			_, err := smtpprobe.ParseTarget(args[0])

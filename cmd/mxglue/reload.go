@@ -21,7 +21,7 @@ func reloadCommand() *cobra.Command {
 		Long: "Make the running daemon read anew the configuration that it was started with, as SIGHUP does. Cache, sockets\n" +
 			"and figures stay. Of a configuration with a mistake in it the daemon takes over nothing, and the mistake is\n" +
 			"told here, with exit code 1. The daemon is told so at status.listen.",
-		Args: arguments(cobra.NoArgs),
+		Args: arguments(between(0, 0)),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := loadConfig(cmd.Flags())
 			if err != nil {

@@ -27,7 +27,7 @@ func serveCommand() *cobra.Command {
 		Long: "Answer DNS over UDP and TCP on server.listen, ask resolver.upstreams or the resolvers of /etc/resolv.conf,\n" +
 			"and show on status.listen what came of it. SIGHUP reads the configuration anew, as \"mxglue reload\" does.\n" +
 			"SIGINT or SIGTERM lets queries under way finish and stops; a second one stops at once.",
-		Args: arguments(cobra.NoArgs),
+		Args: arguments(between(0, 0)),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			load := func() (Config, error) { return loadConfig(cmd.Flags()) }
 			return serve(cmd.Context(), load, cmd.OutOrStdout())

@@ -19,7 +19,7 @@ func statsCommand() *cobra.Command {
 		Short: "Show what the running daemon has done",
 		Long: "Show what the running daemon has done since its start: what it was asked, what the cache,\n" +
 			"the glue and the bundle saved, and how its upstreams do. It is asked at status.listen.",
-		Args: arguments(cobra.NoArgs),
+		Args: arguments(between(0, 0)),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := loadConfig(cmd.Flags())
 			if err != nil {
