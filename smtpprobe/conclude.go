@@ -129,7 +129,7 @@ func (r *run) concludeDown(tried []Exchanger) {
 func (r *run) concludeDNS() {
 	mx := r.report.MX
 	leading := which(mx, func(e Exchanger) bool { return len(e.Attempts) > 0 })
-	count := fmt.Sprintf("%d of %d exchangers with an address; no connection was made", len(leading), len(mx))
+	count := fmt.Sprintf("Exchangers with an address: %d of %d; no connection was made", len(leading), len(mx))
 	failed := which(mx, func(e Exchanger) bool { return e.Verdict != Skipped })
 	switch {
 	case len(leading) == 0 && r.selfSkipped == 0:

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/mxglue/mxglue/cmd/mxglue/status"
 )
 
 // maxAnnounced is how many routes are told of: it stays one screen.
@@ -59,7 +61,7 @@ func announceUpstreams(line func(what, text string, args ...any), config Config)
 		line("for "+route.Zone, "%s", inTurn(route.Upstreams, route.Policy))
 	}
 	if more := len(r.Routes) - maxAnnounced; more > 0 {
-		line("", "and %d more routes", more)
+		line("", "and %s", status.Counted(more, "more routes"))
 	}
 	if len(r.Records) > 0 {
 		line("answers itself", "from resolver.records (names: %d)", len(r.Records))

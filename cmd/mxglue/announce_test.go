@@ -81,12 +81,14 @@ func TestAnnounceSaysWhatWatches(t *testing.T) {
 }
 
 func TestAnnounceIsOneScreen(t *testing.T) {
-	config := "resolver:\n  upstreams: 192.0.2.1\n  routes:\n"
-	for i := range 50 {
-		config += fmt.Sprintf("    - {zone: z%d.example, upstreams: 192.0.2.1}\n", i)
-	}
-	text := announced(t, config, false)
-	if lines := strings.Count(text, "\n"); lines > 24 || !strings.Contains(text, "and 42 more routes\n") {
-		t.Errorf("%d lines:\n%s", lines, text)
+	for routes, want := range map[int]string{50: "and 42 more routes\n", 9: "and 1 more route\n"} {
+		config := "resolver:\n  upstreams: 192.0.2.1\n  routes:\n"
+		for i := range routes {
+			config += fmt.Sprintf("    - {zone: z%d.example, upstreams: 192.0.2.1}\n", i)
+		}
+		text := announced(t, config, false)
+		if lines := strings.Count(text, "\n"); lines > 24 || !strings.Contains(text, want) {
+			t.Errorf("%d lines, want %q:\n%s", lines, want, text)
+		}
 	}
 }

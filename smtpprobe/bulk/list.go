@@ -45,7 +45,7 @@ func ReadDomains(r io.Reader) ([]string, error) {
 		}
 	}
 	if badLines > maxBad {
-		bad = append(bad, fmt.Errorf("and %d more lines", badLines-maxBad))
+		bad = append(bad, fmt.Errorf("more such lines: %d", badLines-maxBad))
 	}
 	switch err := lines.Err(); {
 	case errors.Is(err, bufio.ErrTooLong):

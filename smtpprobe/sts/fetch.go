@@ -81,7 +81,7 @@ func (f *Fetcher) fetch(ctx context.Context, r Result, domain string) Result {
 	if p.mode == ModeEnforce && p.maxAge < shortMaxAge {
 		r.warn("The policy at %s holds for %d s: a value of weeks is expected (RFC 8461 section 3.2), for an attacker has to hide it no longer than that.", host, p.maxAge)
 	}
-	return r.settle(OK, "RFC 8461 §3.2", "The policy at %s has mode %s and lists %d exchangers.", host, p.mode, len(p.mx))
+	return r.settle(OK, "RFC 8461 §3.2", "The policy at %s has mode %s; patterns for exchangers: %d.", host, p.mode, len(p.mx))
 }
 
 // get is the request: no redirect (RFC 8461 3.3), no proxy, no cache, no connection kept.

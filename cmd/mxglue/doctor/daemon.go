@@ -28,7 +28,7 @@ func (d *Doctor) checkDaemon(ctx context.Context) []Finding {
 	if err != nil {
 		return []Finding{fail(check, "systemctl start mxglue", "%v", err)}
 	}
-	since := fmt.Sprintf("mxglue %s has been serving for %s, %d queries so far", running.Version, brief(running.Up), running.Queries)
+	since := fmt.Sprintf("mxglue %s has been serving for %s; queries so far: %d", running.Version, brief(running.Up), running.Queries)
 	if running.Trouble != "" {
 		return []Finding{fail(check, "see upstream below, and mxglue stats", "%s, but %s", since, running.Trouble)}
 	}

@@ -37,7 +37,7 @@ func (d *Doctor) checkAdditional(ctx context.Context, u *upstream.Upstream) Find
 	if along == 0 {
 		return ok(check, "%s sends no addresses along with the MX of %s: mxglue asks for them at once (resolver.bundle)", u, domain)
 	}
-	return ok(check, "%s sends %d addresses along with the MX of %s", u, along, domain)
+	return ok(check, "%s sends addresses along with the MX of %s: %d", u, domain, along)
 }
 
 // checkNXDOMAIN asks for names that do not exist. A resolver that leads them somewhere makes every mistyped domain one that

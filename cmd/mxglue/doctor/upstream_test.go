@@ -144,7 +144,7 @@ func TestUpstream(t *testing.T) {
 		status Status
 		words  []string
 	}{
-		"no fault": {good, "additional", OK, []string{"1 addresses"}},
+		"no fault": {good, "additional", OK, []string{"addresses along with the MX of mail.example: 1"}},
 		"no additional section": {but("mail.example.", func(_, r *dns.Msg, _ bool) { r.Extra = r.Extra[:1] }), "additional", OK,
 			[]string{"no addresses along", "resolver.bundle"}},
 		"refuses": {but("", func(_, r *dns.Msg, _ bool) { r.Rcode, r.Answer = dns.RcodeRefused, nil }), "upstream", Fail, []string{"REFUSED"}},

@@ -83,7 +83,7 @@ PREF  NAME                       TYPE  STATE    TTL  AD  RANK    SOURCE         
       mx2.example.com.           AAAA  unknown  -    -   -       -                    -              -                     -                    (nobody has asked)
       _25._tcp.mx2.example.com.  TLSA  live     299  ad  answer  cache                1 min 1 s ago  client for 127.0.0.1  udp://192.0.2.53:53  3 1 1 0123456789abcdef0123456789abcdef0123456789abcdef01234…
 
-Not shown: 1 more exchangers, of worse preference.
+Not shown: 1 more exchanger, of worse preference.
 Glue answers only 127.0.0.1, which was sent it with the MX answer, and no query for DNSSEC (DO, AD); others make upstream be asked: mx1.example.com A.
 Missing, and to be asked upstream: mx1.example.com AAAA, mx2.example.com AAAA.
 Missing, if a client does DANE: _25._tcp.mx1.example.com TLSA.

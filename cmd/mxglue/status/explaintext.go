@@ -29,7 +29,7 @@ func WriteExplanation(w io.Writer, e Explanation) error {
 	table.Flush()
 	text.WriteByte('\n')
 	if e.More > 0 {
-		fmt.Fprintf(&text, "Not shown: %s more exchangers, of worse preference.\n", Count(e.More))
+		fmt.Fprintf(&text, "Not shown: %s, of worse preference.\n", Counted(e.More, "more exchangers"))
 	}
 	for _, line := range remarks(e) {
 		fmt.Fprintln(&text, line)

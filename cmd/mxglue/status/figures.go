@@ -97,7 +97,7 @@ func (s Snapshot) bundle() []Figure {
 func (s Snapshot) Notes() (notes []string) {
 	note := func(count uint64, text string) {
 		if count > 0 {
-			notes = append(notes, Count(count)+" "+text)
+			notes = append(notes, Counted(count, text))
 		}
 	}
 	if trouble := s.Trouble(); trouble != "" {

@@ -19,6 +19,19 @@ func Count[T int | uint64](n T) string {
 	return digits
 }
 
+// Counted writes a number before words for several things, which become those for one: 2 queries were, 1 query was.
+func Counted[T int | uint64](n T, many string) string {
+	if n == 1 {
+		many = singular.Replace(many)
+	}
+	return Count(n) + " " + many
+}
+
+// singular has the words that are counted.
+var singular = strings.NewReplacer("queries were", "query was", "connections were", "connection was", "times", "time",
+	"responses did not match their query and were", "response did not match its query and was",
+	"exchangers", "exchanger", "results", "result", "domains are", "domain is", "routes", "route")
+
 // Size writes octets with a binary unit: 512 B, 1.5 KiB, 12.3 MiB.
 func Size(octets int) string {
 	if octets < 1<<10 {

@@ -217,6 +217,7 @@ func TestNotesOfTheMonitor(t *testing.T) {
 		"The monitor does not run: history /x is damaged.":                                         {Off: "history /x is damaged"},
 		"Port 25 seems blocked here since 2026-11-23 15:04Z: nobody answers, whatever the domain.": {Blocked: at},
 		"3 results of the monitor could not be kept: the log says why (monitor.store).":            {Stats: monitor.Stats{StoreErrors: 3}},
+		"1 result of the monitor could not be kept: the log says why (monitor.store).":             {Stats: monitor.Stats{StoreErrors: 1}},
 		"The events of the monitor cannot be read: history /x is damaged.":                         {Trouble: "history /x is damaged"},
 		"2 more mail domains are in trouble.":                                                      many,
 	} {

@@ -95,7 +95,7 @@ func (m Monitored) notes() (notes []string) {
 		notes = append(notes, "The events of the monitor cannot be read: "+m.Trouble+".")
 	}
 	if m.StoreErrors > 0 {
-		notes = append(notes, Count(m.StoreErrors)+" results of the monitor could not be kept: the log says why (monitor.store).")
+		notes = append(notes, Counted(m.StoreErrors, "results of the monitor could not be kept: the log says why (monitor.store)."))
 	}
 	if !m.Blocked.IsZero() {
 		notes = append(notes, "Port 25 seems blocked here since "+instant(m.Blocked)+": nobody answers, whatever the domain.")
@@ -112,7 +112,7 @@ func (m Monitored) notes() (notes []string) {
 		}
 	}
 	if more > maxNotes {
-		notes = append(notes, Count(more-maxNotes)+" more mail domains are in trouble.")
+		notes = append(notes, Counted(more-maxNotes, "more mail domains are in trouble."))
 	}
 	return notes
 }

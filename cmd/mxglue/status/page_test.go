@@ -249,3 +249,16 @@ func TestCount(t *testing.T) {
 		}
 	}
 }
+
+// What happened once is told of as one.
+func TestNotesOfOne(t *testing.T) {
+	s := idle()
+	s.Server.Dropped, s.Server.Refused, s.Server.TCPRejected, s.Upstream.Mismatched, s.Cache.GlueDiffers = 1, 1, 1, 1, 1
+	notes := strings.Join(s.Notes(), "\n")
+	for _, want := range []string{"1 query was dropped, as", "1 query was refused: ", "1 TCP connection was turned away: more than server.tcp_connections",
+		"1 response did not match its query and was thrown away: ", "1 time glue was not "} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("the notes do not say %q:\n%s", want, notes)
+		}
+	}
+}

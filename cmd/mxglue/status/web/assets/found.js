@@ -15,7 +15,7 @@ export function explanation(e) {
 		element('div', { class: 'wide', tabindex: 0, role: 'region', 'aria-label': 'Records' }, element('table', { class: 'records' },
 			element('thead', {}, element('tr', {}, ...['question', 'state', 'says', 'source', 'TTL left', 'AD', 'learned'].map((text) => element('th', { scope: 'col' }, text)))),
 			element('tbody', {}, ...rows))),
-		e.more > 0 && element('p', { class: 'soft' }, `${e.more} more exchangers are left out.`),
+		e.more > 0 && element('p', { class: 'soft' }, `Left out: ${e.more} of worse preference.`),
 		...e.routes.map(route),
 	].filter(Boolean);
 }
