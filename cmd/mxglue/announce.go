@@ -57,8 +57,10 @@ func announceUpstreams(line func(what, text string, args ...any), config Config)
 		system = " (from " + resolvConfFile + ")"
 	}
 	line("asks", "%s%s", inTurn(r.Upstreams, r.Policy), system)
+	what := "routes"
 	for _, route := range r.Routes[:min(len(r.Routes), maxAnnounced)] {
-		line("for "+route.Zone, "%s", inTurn(route.Upstreams, route.Policy))
+		line(what, "%s: %s", strings.TrimSuffix(route.Zone, "."), inTurn(route.Upstreams, route.Policy))
+		what = ""
 	}
 	if more := len(r.Routes) - maxAnnounced; more > 0 {
 		line("", "and %s", status.Counted(more, "more routes"))

@@ -32,8 +32,8 @@ resolver:
 	for _, want := range []string{
 		"  answers DNS on  127.0.0.1:5300 (UDP and TCP)\n",
 		"  asks            udp://192.0.2.1:53, tls://192.0.2.2:853#dns.example, the fastest first\n",
-		"  for corp.example.  udp://10.0.0.53:53, udp://10.0.1.53:53, all at once\n",
-		"  for zen.spamhaus.org.  udp://127.0.0.1:5335\n",
+		"  routes          corp.example: udp://10.0.0.53:53, udp://10.0.1.53:53, all at once\n",
+		"                  zen.spamhaus.org: udp://127.0.0.1:5335\n",
 		"  answers itself  from resolver.records (names: 1)\n",
 		"  answers itself  from /etc/hosts (resolver.hosts)\n",
 		"  AD bit          passed on from upstreams on loopback, tls:// and https:// only\n",
