@@ -92,6 +92,15 @@ func TestPort25(t *testing.T) {
 	}
 }
 
+// Where the DNS is dead there is nothing wrong with the test domains.
+func TestPort25WithoutDNS(t *testing.T) {
+	d := newDoctor(t, nil)
+	d.System.Egress = egress("203.0.113.9", "")
+	d.Exchange = names(nil, dns.RcodeServerFailure)
+	d.Trials.Domains = []string{"a.example", "b.example"}
+	want(t, only(t, d.checkPort25(t.Context(), "ip4"), "port25-ipv4"), Warn, "could not find out", "a.example, b.example", "when upstream above is ok")
+}
+
 func TestPort25WithoutWay(t *testing.T) {
 	d := newDoctor(t, nil)
 	want(t, only(t, d.checkPort25(t.Context(), "ip4"), "port25-ipv4"), Warn, "could not find out", "no network")

@@ -95,10 +95,12 @@ func preference(rr dns.RR) int {
 
 // judgePort25: one greeting of 220 shows that the way is open. Silence and refusals of all show that it is not.
 func judgePort25(check, family string, reports []smtpprobe.Report) Finding {
-	var open, refused, closed, unsure []string
+	var open, refused, closed, unsure, dark []string
 	for _, r := range reports {
 		a, attempted := onlyAttempt(r)
 		switch {
+		case r.Verdict == smtpprobe.DNSFail:
+			dark, unsure = append(dark, r.Domain), append(unsure, clip(strings.TrimSuffix(r.Reason, "."), maxWords))
 		case !attempted || a.Verdict == smtpprobe.BlockedAddress || a.Verdict == smtpprobe.LocalError || a.Verdict == smtpprobe.Skipped:
 			unsure = append(unsure, clip(strings.TrimSuffix(r.Reason, "."), maxWords))
 		case a.Code/100 == 2:
@@ -114,6 +116,8 @@ func judgePort25(check, family string, reports []smtpprobe.Report) Finding {
 		return ok(check, "port 25 is open outwards over %s: the exchangers of %s greet with 220", family, strings.Join(open, ", "))
 	case len(refused) > 0:
 		return warn(check, "look up your address on the blocklists that they name", "port 25 is open outwards over %s, but %s", family, strings.Join(refused, "; "))
+	case len(dark) > 0 && len(dark) == len(reports):
+		return unknown(check, "", "the DNS does not tell the exchangers of %s", strings.Join(dark, ", "))
 	case len(closed) > 0:
 		return fail(check, "ask your provider to open port 25 outwards, or set Postfix's relayhost", "port 25 is closed outwards over %s: %s", family, strings.Join(closed, "; "))
 	}
