@@ -35,7 +35,7 @@ var (
 
 // register makes the flags.
 func (f *checkOptions) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.format, "format", "text", "print `text`, json, nagios, junit or csv")
+	flags.StringVar(&f.format, "format", "text", "print in the `FORMAT` text, json, nagios, junit or csv")
 	flags.BoolVar(&f.asJSON, "json", false, "the same as --format json: one object a line for each domain")
 	flags.Float64VarP(&f.thresholds.warning, "warning", "w", 0, "of nagios: a warning, if a greeting or the whole check takes more than `SECONDS`")
 	flags.Float64VarP(&f.thresholds.critical, "critical", "c", 0, "of nagios: critical, if a greeting or the whole check takes more than `SECONDS`")
@@ -43,11 +43,11 @@ func (f *checkOptions) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.file, "file", "", "check the domains in `FILE`, one a line; - is standard input")
 	flags.StringVar(&f.resume, "resume", "", "leave out the domains that are in `FILE`, the output of a former run (json or csv)")
 
-	flags.StringVar(&f.depth, "depth", "tls", "how far to go: dns (no connection), greeting, `tls` or rcpt (ask whether the postmaster gets mail)")
+	flags.StringVar(&f.depth, "depth", "tls", "how far to go, the `DEPTH`: dns (no connection), greeting, tls or rcpt (ask whether the postmaster gets mail)")
 	flags.StringVar(&f.helo, "helo", "", "the `NAME` to say in EHLO (default: smtpprobe.helo, or that of this host)")
 	flags.StringVar(&f.source, "source", "", "connect from the `ADDRESS`")
 	flags.StringVar(&f.ca, "ca", "", "trust the authorities in the PEM `FILE`, instead of the system's")
-	flags.StringVar(&f.nullMX, "null-mx", "ok", "what a null MX is, by which a domain takes no mail: `ok` or fail")
+	flags.StringVar(&f.nullMX, "null-mx", "ok", "a null MX, by which a domain takes no mail, is `WORD`: ok or fail")
 	flags.BoolVar(&f.fresh, "fresh", false, "ask past the cache as well, and show the difference")
 	flags.BoolVar(&f.rfcTimeouts, "rfc-timeouts", false, "wait 5 minutes at each step, as RFC 5321 has a mail server do")
 

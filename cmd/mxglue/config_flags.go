@@ -12,7 +12,7 @@ var configFlags = []struct{ name, key, usage string }{
 	{"listen", "server.listen", "answer DNS on `ADDR:PORT`, over UDP and TCP (repeatable)"},
 	{"upstream", "resolver.upstreams", "ask the resolver at `IP[:PORT]`, tcp://IP:PORT, tls://IP:PORT#NAME or https://HOST/PATH?ip=IP (repeatable; none: /etc/resolv.conf)"},
 	{"status", "status.listen", "`ADDR:PORT` of the status page; \"\" for none"},
-	{"glue", "cache.glue", "what the additional section of an MX answer is good for: `trust`, verify or ignore"},
+	{"glue", "cache.glue", "what to make of the additional section of an MX answer, a `WORD`: trust, verify or ignore"},
 	{"bundle", "resolver.bundle", "ask for the addresses of MX hosts before the mail server does; --bundle=false: do not"},
 	{"log-level", "log.level", "least important `LEVEL` to log: debug, info, warn or error"},
 	{"port", "smtpprobe.port", "TCP `PORT` to connect to"},
@@ -39,10 +39,13 @@ func checkFlags(cmd *cobra.Command) {
 	registerFlags(cmd, "upstream", "glue", "bundle", "log-level", "port", "allow-private", "timeout")
 }
 
+// statusUsage is that of --status where it names a daemon that runs.
+const statusUsage = "ask the daemon at `ADDR:PORT`, its status.listen"
+
 // statusFlags registers the flags of mxglue stats, flush, dump and explain that belong to the configuration. loadConfig reads them.
 func statusFlags(cmd *cobra.Command) {
 	registerFlags(cmd, "status")
-	cmd.Flags().Lookup("status").Usage = "ask the daemon at `ADDR:PORT`, its status.listen"
+	cmd.Flags().Lookup("status").Usage = statusUsage
 }
 
 // registerFlags registers --config and the named flags. They are strings even for a number: the settings check them, so

@@ -59,6 +59,8 @@ func doctorCommand() *cobra.Command {
 func doctorFlags(cmd *cobra.Command, t *doctor.Trials) {
 	registerFlags(cmd, "listen", "upstream", "status", "port", "allow-private")
 	flags := cmd.Flags()
+	flags.Lookup("listen").Usage = "the daemon answers DNS on `ADDR:PORT`, its server.listen (repeatable)"
+	flags.Lookup("status").Usage = statusUsage
 	flags.StringVar(&t.Signed, "signed", "ietf.org", "`NAME` with addresses, signed with DNSSEC")
 	flags.StringVar(&t.Bogus, "bogus", "dnssec-failed.org", "`NAME` with addresses, whose signatures are wrong")
 	flags.StringVar(&t.Large, "large", "microsoft.com", "`NAME` with TXT records of more than 1232 octets")

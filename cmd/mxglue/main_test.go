@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/spf13/pflag"
 )
 
 // What is wrong with a command line is exit code 2, and 3 for check, where 2 is a verdict.
@@ -29,6 +31,17 @@ func TestUsage(t *testing.T) {
 		if code := run(t.Context(), c.args); code != c.code {
 			t.Errorf("mxglue %q: exit code %d, want %d", c.args, code, c.code)
 		}
+	}
+}
+
+// Behind a flag stands what is wanted there, and not one of its values as if there were no other.
+func TestHelpOfWords(t *testing.T) {
+	for _, cmd := range rootCommand(nil).Commands() {
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if name, _ := pflag.UnquoteUsage(f); f.DefValue != "" && name == f.DefValue {
+				t.Errorf("mxglue %s --help has \"--%s %s\"", cmd.Name(), f.Name, name)
+			}
+		})
 	}
 }
 

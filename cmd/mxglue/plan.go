@@ -60,7 +60,7 @@ func planCommand() *cobra.Command {
 		},
 	}
 	registerFlags(cmd, "upstream", "glue", "bundle", "log-level")
-	cmd.Flags().StringVar(&as, "as", "postfix", "the sender: `postfix`, exim or rfc5321")
+	cmd.Flags().StringVar(&as, "as", "postfix", "the `SENDER`: postfix, exim or rfc5321")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	cmd.Flags().Uint64Var(&selection.Seed, "seed", 0, "shuffle the same way each time, by the `NUMBER`")
 	cmd.Flags().BoolVar(&selection.IncludeSelf, "include-self", false, "list an MX host that is this host, and those not preferred to it, too")
