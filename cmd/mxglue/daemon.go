@@ -50,7 +50,11 @@ func (d daemonClient) ask(ctx context.Context, method, path string, query url.Va
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return nil, fmt.Errorf("nothing listens on %s: start \"mxglue serve\", or name the daemon's status.listen with --status", at.Host)
 	}
-	if err != nil {
+	var failed *url.Error
+	switch {
+	case errors.As(err, &failed) && failed.Timeout():
+		return nil, fmt.Errorf("no answer from %s in time: does the daemon hang (journalctl -u mxglue), or is its status.listen another?", at.Host)
+	case err != nil:
 		return nil, fmt.Errorf("no answer from the daemon: %w; does --status name its status.listen?", err)
 	}
 	defer response.Body.Close()

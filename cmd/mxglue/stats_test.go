@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -39,6 +41,21 @@ func daemon(t *testing.T, handler http.Handler) (address string) {
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	return server.Listener.Addr().String()
+}
+
+// Who listens and says nothing is told of in words for who runs the daemon.
+func TestSilentDaemon(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	_, err = daemonClient{listen: netip.MustParseAddrPort(listener.Addr().String())}.ask(ctx, http.MethodGet, "/stats", nil)
+	if err == nil || !strings.HasPrefix(err.Error(), "no answer from "+listener.Addr().String()+" in time: does the daemon hang") || strings.Contains(err.Error(), "context") {
+		t.Errorf("%v, want what it may be", err)
+	}
 }
 
 func TestStatsPrintsTheFiguresOfTheDaemon(t *testing.T) {
