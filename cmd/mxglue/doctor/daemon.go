@@ -26,7 +26,7 @@ func (d *Doctor) checkDaemon(ctx context.Context) []Finding {
 	defer cancel()
 	running, err := d.Daemon.Status(ctx)
 	if err != nil {
-		return []Finding{fail(check, "systemctl start mxglue", "%v", err)}
+		return []Finding{fail(check, "systemctl status mxglue; if it does not run: systemctl start mxglue", "%v", err)}
 	}
 	since := fmt.Sprintf("mxglue %s has been serving for %s; queries so far: %d", running.Version, brief(running.Up), running.Queries)
 	if running.Trouble != "" {

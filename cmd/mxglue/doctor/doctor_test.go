@@ -184,6 +184,7 @@ func TestDaemon(t *testing.T) {
 	}{
 		"well":    {Running{Version: "v1.2.3", Up: 3 * time.Hour, Queries: 7}, nil, OK, []string{"v1.2.3", "3 h", "queries so far: 7"}},
 		"trouble": {Running{Trouble: "no upstream answered"}, nil, Fail, []string{"no upstream answered"}},
+		"silent":  {Running{}, errors.New("no answer from 127.0.0.1:8053 in time"), Fail, []string{"in time", "systemctl status"}},
 		"down":    {Running{}, errors.New("nothing listens on 127.0.0.1:8053"), Fail, []string{"nothing listens", "systemctl start"}},
 	} {
 		t.Run(name, func(t *testing.T) {
