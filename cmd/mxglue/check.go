@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -67,7 +68,7 @@ func (f *checkOptions) run(cmd *cobra.Command, domains []string) error {
 	defer prober.questions.Close()
 	ctx, cancel := f.within(cmd.Context())
 	defer cancel()
-	if err := f.apply(prober, cmd.Flags()); err != nil {
+	if err := errors.Join(f.apply(prober, cmd.Flags()), ownSource(prober.Source)); err != nil {
 		return err
 	}
 	var code int

@@ -219,6 +219,7 @@ func TestCheckCommandLine(t *testing.T) {
 		{"check --null-mx=maybe two.example", `--null-mx "maybe": want ok or fail`},
 		{"check --helo a/b two.example", `--helo "a/b": want a host name`},
 		{"check --source here two.example", `--source "here": want an IP address`},
+		{"check --source 192.0.2.77 two.example", "--source 192.0.2.77: this host has no such address"},
 		{"check --ca none.pem two.example", "--ca: open none.pem"},
 		{"check -w 5 two.example", "--warning is for --format nagios"},
 		{"check --format nagios -w 0 two.example", "--warning 0: want seconds, more than 0"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -122,6 +123,18 @@ func (f *checkOptions) within(ctx context.Context) (context.Context, context.Can
 // wrongWord is the error of a flag whose value is none of its words.
 func wrongWord(flag, value string, words []string) error {
 	return fmt.Errorf("%s %.40q: want %s or %s", flag, value, strings.Join(words[:len(words)-1], ", "), words[len(words)-1])
+}
+
+// ownSource refuses an address that this host does not have, from which no connection would come about.
+func ownSource(address netip.Addr) error {
+	if !address.IsValid() {
+		return nil
+	}
+	conn, err := net.ListenPacket("udp", netip.AddrPortFrom(address, 0).String())
+	if err != nil {
+		return fmt.Errorf("--source %s: this host has no such address", address)
+	}
+	return conn.Close()
 }
 
 // apply sets what the flags say in the prober, whose options are those of config.yaml so far.
