@@ -46,6 +46,7 @@ func TestTLSRPT(t *testing.T) {
 		{owner + "\"v=TLSRPTv1; rua=mailto:a@d.example\"\n" + owner + `"v=TLSRPTv1; rua=mailto:b@d.example"`, "invalid [] warning tlsrpt: 2 TLSRPT records"},
 		{owner + `"v=TLSRPTv1; ruf=mailto:a@d.example"`, "invalid [] warning tlsrpt: …it has no rua"},
 		{owner + `"v=TLSRPTv1; rua=tls@d.example"`, `invalid [] warning …"tls@d.example" has another scheme than mailto and https`},
+		{owner + `"v=TLSRPTv1; rua=tls@d.example, mailto:a@d.example"`, `invalid [mailto:a@d.example] warning …"tls@d.example" has another scheme`},
 		{owner + `"v=TLSRPTv1; rua=http://r.example/"`, `invalid [] warning …has another scheme than mailto and https`},
 		{owner + `"v=TLSRPTv1; rua=mailto:nobody"`, `invalid [] warning …has nobody to go to`},
 		{owner + `"v=TLSRPTv1; rua=https:///x"`, `invalid [] warning …has nobody to go to`},

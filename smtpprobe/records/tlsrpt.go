@@ -50,21 +50,26 @@ func parseTLSRPT(record string) (rua []string, err error) {
 }
 
 // parseURIs splits a list of URIs between commas. Commas and exclamation marks within one are percent-encoded.
-func parseURIs(list string, schemes ...string) ([]string, error) {
-	var uris []string
+// The error is about the first that cannot be used; the others are returned all the same.
+func parseURIs(list string, schemes ...string) (uris []string, fault error) {
+	bad := func(format string, args ...any) {
+		if fault == nil {
+			fault = fmt.Errorf(format, args...)
+		}
+	}
 	for part := range strings.SplitSeq(list, ",") {
 		part = strings.Trim(part, " \t")
 		uri, err := url.Parse(part)
 		switch {
 		case err != nil:
-			return uris, fmt.Errorf("its rua %q is no URI", lookup.Clip(part, 60))
+			bad("its rua %q is no URI", lookup.Clip(part, 60))
 		case !slices.Contains(schemes, uri.Scheme):
-			return uris, fmt.Errorf("its rua %q has another scheme than %s", lookup.Clip(part, 60), strings.Join(schemes, " and "))
+			bad("its rua %q has another scheme than %s", lookup.Clip(part, 60), strings.Join(schemes, " and "))
 		case uri.Scheme == "mailto" && !strings.Contains(uri.Opaque, "@"), uri.Scheme == "https" && uri.Host == "":
-			return uris, fmt.Errorf("its rua %q has nobody to go to", lookup.Clip(part, 60))
+			bad("its rua %q has nobody to go to", lookup.Clip(part, 60))
 		case len(uris) < maxURIs:
 			uris = append(uris, lookup.Clip(part, 256))
 		}
 	}
-	return uris, nil
+	return uris, fault
 }
