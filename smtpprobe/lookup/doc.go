@@ -15,5 +15,5 @@
 //     grammars read here has such characters, it cannot be taken for what it is not.
 //
 // RFCs: 1034 3.6.2 (CNAME), 6604 3 (the RCODE of a chain is that of its end), 6840 5.7 (AD in a query), 7208
-// 3.3 (the strings of a record are joined without a space; 8461, 8460 and 7489 say the same).
+// 3.3 (the strings of a record are joined without a space; 8461, 8460 and 9989 say the same).
 package lookup

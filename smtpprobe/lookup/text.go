@@ -30,7 +30,7 @@ func Texts(rrs []dns.RR) []string {
 // Tag is one tag=value pair of a record.
 type Tag struct{ Name, Value string }
 
-// ParseTags splits a record of tag=value pairs between semicolons (RFC 6376 3.2, as RFC 7489 6.3, RFC 8460 3
+// ParseTags splits a record of tag=value pairs between semicolons (RFC 6376 3.2, as RFC 9989 4.7, RFC 8460 3
 // and RFC 8461 3.1 use it). White space around tags and values does not count; a last semicolon is allowed.
 func ParseTags(record string) ([]Tag, error) {
 	var tags []Tag

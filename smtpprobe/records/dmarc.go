@@ -2,85 +2,82 @@ package records
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
-	"golang.org/x/net/publicsuffix"
+	"github.com/miekg/dns"
 
 	"github.com/mxglue/mxglue/smtpprobe/lookup"
 )
 
-var (
-	dmarcPattern = regexp.MustCompile(`^v[ \t]*=[ \t]*DMARC1[ \t]*(;|$)`) // RFC 7489 6.4
-	policies     = []string{"none", "quarantine", "reject"}
-)
+// maxParentLabels is how long a parent may be that is asked for. With the domain itself that makes at most 8
+// questions, however long its name is (RFC 9989 4.10, step 4).
+const maxParentLabels = 7
 
-// lookDMARC finds the record at _dmarc.<domain>, else at the organizational domain (RFC 7489 6.6.3).
+// placed is a DMARC record and the domain at which it stands.
+type placed struct{ domain, text string }
+
+// lookDMARC finds the record at _dmarc.<domain>, else at the organizational domain, else at the public suffix
+// domain (RFC 9989 4.10.1), without a list of public suffixes.
 func lookDMARC(ctx context.Context, exchange lookup.Exchange, domain string) (DMARC, []Finding) {
-	const code, rule = "dmarc", "RFC 7489 §6.6.3"
-	places := []string{domain}
-	if org, err := publicsuffix.EffectiveTLDPlusOne(domain); err == nil && org != domain {
-		places = append(places, org)
-	}
-	for _, place := range places {
-		records, _, err := texts(ctx, exchange, "_dmarc."+place, dmarcPattern.MatchString)
-		switch {
-		case err != nil:
-			return DMARC{Status: Unknown}, []Finding{finding(UnknownSeverity, code, rule, domain, "The TXT question for _dmarc.%s failed (%s).", place, lookup.Describe(err))}
-		case len(records) > 1:
-			return DMARC{Status: Invalid, Domain: place}, []Finding{finding(Warning, code, rule, domain, "%d DMARC records at _dmarc.%s: receivers use none of them.", len(records), place)}
-		case len(records) == 1:
-			return readDMARC(records[0], domain, place)
-		}
-	}
-	return DMARC{Status: None}, []Finding{finding(Info, code, rule, domain, "No DMARC record at _dmarc.%s.", strings.Join(places, " and _dmarc."))}
-}
-
-// readDMARC reads the record that stands at place and holds for domain.
-func readDMARC(record, domain, place string) (DMARC, []Finding) {
-	d := DMARC{Status: OK, Record: lookup.Clip(record, maxRecord), Domain: place}
-	tags, err := lookup.ParseTags(record)
-	if err != nil {
-		d.Status = Invalid
-		return d, []Finding{finding(Warning, "dmarc", "RFC 7489 §6.4", domain, "The DMARC record %q at _dmarc.%s cannot be used: %v.", lookup.Clip(record, 100), place, err)}
-	}
+	var found []placed // from the longest name to the shortest
 	var findings []Finding
-	if rua, found := lookup.Find(tags, "rua"); found {
-		if d.RUA, err = parseURIs(rua, "mailto", "https", "http"); err != nil {
-			findings = append(findings, finding(Warning, "dmarc_rua", "RFC 7489 §6.2", domain, "DMARC at _dmarc.%s: %v.", place, err))
+	none := DMARC{Status: None}
+	places := dmarcPlaces(domain)
+	for _, place := range places {
+		named, _, err := texts(ctx, exchange, "_dmarc."+place, namesDMARC)
+		if err != nil { // whatever stands at the others, this one could hold, or end the walk: RFC 9989 5.3.6
+			return DMARC{Status: Unknown}, append(findings, finding(UnknownSeverity, "dmarc", "RFC 9989 §5.3.6", domain, "The TXT question for _dmarc.%s failed (%s): which DMARC policy %s has is not known.", place, lookup.Describe(err), domain))
+		}
+		records := slices.DeleteFunc(slices.Clone(named), func(text string) bool { return !dmarcPattern.MatchString(text) })
+		if len(records) != 1 { // RFC 9989 4.10, steps 2 and 6
+			if len(named) > 0 {
+				findings = append(findings, discarded(named, records, domain, place))
+				none = DMARC{Status: Invalid, Domain: place}
+			}
+			continue
+		}
+		found = append(found, placed{place, records[0]})
+		if place == domain || slices.Contains([]string{"y", "n"}, psd(records[0])) {
+			break // a record of its own holds whatever stands above it
 		}
 	}
-	d.Policy, err = dmarcPolicy(tags, domain != place)
-	switch {
-	case err == nil:
-		findings = append(findings, finding(Info, "dmarc", "RFC 7489 §6.3", domain, "DMARC policy %s, from _dmarc.%s.", d.Policy, place))
-	case len(d.RUA) > 0:
-		d.Policy = "none" // RFC 7489 6.6.3, step 6
-		findings = append(findings, finding(Warning, "dmarc", "RFC 7489 §6.6.3", domain, "DMARC at _dmarc.%s: %v; receivers take it for none.", place, err))
-	default:
-		d.Status = Invalid
-		findings = append(findings, finding(Warning, "dmarc", "RFC 7489 §6.6.3", domain, "DMARC at _dmarc.%s: %v; receivers ignore the record.", place, err))
+	if len(found) == 0 {
+		return none, append(findings, finding(Info, "dmarc", "RFC 9989 §4.10.1", domain, "No DMARC record to go by at _dmarc.%s.", strings.Join(places, ", _dmarc.")))
 	}
-	return d, findings
+	holds := choose(found)
+	d, more := readDMARC(holds.text, domain, holds.domain)
+	return d, append(findings, more...)
 }
 
-// dmarcPolicy is p or, for a subdomain, sp where there is one (RFC 7489 6.3).
-func dmarcPolicy(tags []lookup.Tag, isSubdomain bool) (string, error) {
-	for _, name := range []string{"p", "sp"} {
-		value, found := lookup.Find(tags, name)
-		switch {
-		case name == "p" && !found:
-			return "", errors.New("it has no p")
-		case found && !slices.Contains(policies, strings.ToLower(value)):
-			return "", fmt.Errorf("its %s is %q, not none, quarantine or reject", name, lookup.Clip(value, 60))
-		}
+// dmarcPlaces are the domains that are asked, in their order (RFC 9989 4.10, steps 3, 4 and 7). The last has one label.
+func dmarcPlaces(domain string) []string {
+	places := []string{domain}
+	labels := dns.SplitDomainName(domain)
+	for i := max(1, len(labels)-maxParentLabels); i < len(labels); i++ {
+		places = append(places, strings.Join(labels[i:], "."))
 	}
-	policy, _ := lookup.Find(tags, "p")
-	if sub, found := lookup.Find(tags, "sp"); found && isSubdomain {
-		policy = sub
+	return places
+}
+
+// choose picks the record that holds among those found from the longest name to the shortest: that of the
+// organizational domain, which is the shortest name, or stands one label below a public suffix domain. Without
+// a record there, that of the public suffix domain holds (RFC 9989 4.10.1, 4.10.2).
+func choose(found []placed) placed {
+	last := len(found) - 1
+	if last > 0 && psd(found[last].text) == "y" && dns.CountLabel(found[last-1].domain) == dns.CountLabel(found[last].domain)+1 {
+		return found[last-1]
 	}
-	return strings.ToLower(policy), nil
+	return found[last]
+}
+
+// namesDMARC tells whether a TXT record is one of DMARC, or means to be.
+func namesDMARC(text string) bool { return strings.Contains(strings.ToUpper(text), "DMARC1") }
+
+// discarded tells why nothing of what stands at a place is used: there are several records, or none that begins as it must.
+func discarded(named, records []string, domain, place string) Finding {
+	if len(records) > 1 {
+		return finding(Warning, "dmarc", "RFC 9989 §4.10", domain, "%d DMARC records at _dmarc.%s: receivers use none of them.", len(records), place)
+	}
+	return finding(Warning, "dmarc", "RFC 9989 §4.7", domain, "The TXT record %q at _dmarc.%s does not begin with v=DMARC1 and a semicolon: receivers ignore it.", lookup.Clip(named[0], 100), place)
 }

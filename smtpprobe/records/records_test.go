@@ -60,47 +60,6 @@ func TestTLSRPT(t *testing.T) {
 	}
 }
 
-func TestDMARC(t *testing.T) {
-	const owner = "_dmarc.d.example.com. TXT "
-	const org = "\n_dmarc.example.com. TXT "
-	for _, test := range []struct{ zone, want string }{
-		{owner + `"v=DMARC1; p=reject; rua=mailto:d@example.com"`, "ok d.example.com reject [mailto:d@example.com] info dmarc: DMARC policy reject"},
-		{owner + `"v=DMARC1;p=None"`, "ok d.example.com none [] info"},
-		{owner + `"v = DMARC1 ; p=quarantine; sp=reject"`, "ok d.example.com quarantine [] info"},
-		{owner + `"v=DMARC1; p=none"` + org + `"v=DMARC1; p=reject"`, "ok d.example.com none [] info"},
-		{org + `"v=DMARC1; p=reject"`, "ok example.com reject [] info"},
-		{org + `"v=DMARC1; p=reject; sp=none"`, "ok example.com none [] info"},
-		{owner + `"v=DMARC12; p=none"`, "none   [] info dmarc: No DMARC record at _dmarc.d.example.com and _dmarc.example.com."},
-		{owner + `"v=DMARC1; p=none"` + "\n" + owner + `"v=DMARC1; p=reject"`, "invalid d.example.com  [] warning dmarc: 2 DMARC records"},
-		{owner + `"v=DMARC1; p=maybe"`, `invalid d.example.com  [] warning dmarc: …its p is "maybe"…ignore the record`},
-		{owner + `"v=DMARC1; rua=mailto:a@d.example"`, "ok d.example.com none [mailto:a@d.example] warning dmarc: …it has no p…take it for none"},
-		{owner + `"v=DMARC1; p=none; sp=maybe"`, `invalid d.example.com  [] warning dmarc: …its sp is "maybe"`},
-		{owner + `"v=DMARC1; p=none; rua=a@d.example"`, `ok d.example.com none [] warning dmarc_rua: …"a@d.example"… | info dmarc: DMARC policy none`},
-		{owner + `"v=DMARC1; p"`, "invalid d.example.com  [] warning dmarc: …where tag=value is wanted"},
-		{"_dmarc.d.example.com SERVFAIL" + org + `"v=DMARC1; p=reject"`, "unknown   [] unknown dmarc: …(SERVFAIL)"},
-	} {
-		r, findings := lookDMARC(t.Context(), lookuptest.New(t, test.zone).Exchange, "d.example.com")
-		if got := fmt.Sprintf("%s %s %s %v %s", r.Status, r.Domain, r.Policy, r.RUA, outline(findings)); !holds(got, test.want) {
-			t.Errorf("%s:\n got %s\nwant %s", test.zone, got, test.want)
-		}
-	}
-}
-
-// The parent is the organizational domain, never a public suffix.
-func TestDMARCParent(t *testing.T) {
-	for domain, want := range map[string]string{
-		"a.b.example.co.uk": "_dmarc.a.b.example.co.uk/TXT _dmarc.example.co.uk/TXT",
-		"example.co.uk":     "_dmarc.example.co.uk/TXT",
-		"co.uk":             "_dmarc.co.uk/TXT",
-	} {
-		z := lookuptest.New(t, "")
-		lookDMARC(t.Context(), z.Exchange, domain)
-		if got := strings.Join(z.Asked, " "); got != want {
-			t.Errorf("%s: asked %s, want %s", domain, got, want)
-		}
-	}
-}
-
 func TestFCrDNS(t *testing.T) {
 	zone := `
 		1.2.0.192.in-addr.arpa. PTR mx.d.example.

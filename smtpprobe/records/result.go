@@ -29,7 +29,7 @@ const (
 // Finding is one sentence about a domain or an address.
 type Finding struct {
 	Severity string `json:"severity"` // info, warning, unknown
-	Code     string `json:"code"`     // tlsrpt, spf, spf_lookups, spf_void, spf_ptr, spf_all, dmarc, dmarc_rua, fcrdns
+	Code     string `json:"code"`     // tlsrpt, spf, spf_lookups, spf_void, spf_ptr, spf_all, dmarc, dmarc_rua, dmarc_tags, fcrdns
 	Rule     string `json:"rule"`     // "RFC 7208 §4.6.4"
 	About    string `json:"about"`    // the domain or the address
 	Text     string `json:"text"`     // with the evidence
@@ -52,13 +52,14 @@ type SPF struct {
 	Cut     bool   `json:"cut,omitempty"`    // not everything could be asked: the counts are lower bounds
 }
 
-// DMARC tells what is to become of mail that fails SPF and DKIM (RFC 7489).
+// DMARC tells what is to become of mail that fails SPF and DKIM (RFC 9989).
 type DMARC struct {
-	Status Status   `json:"status"`
-	Record string   `json:"record,omitempty"` // as published
-	Domain string   `json:"domain,omitempty"` // where it stands: the domain or its organizational domain
-	Policy string   `json:"policy,omitempty"` // for the domain asked: p, or sp of the organizational domain
-	RUA    []string `json:"rua,omitempty"`    // where reports go
+	Status  Status   `json:"status"`
+	Record  string   `json:"record,omitempty"`  // as published
+	Domain  string   `json:"domain,omitempty"`  // where it stands: the domain, its organizational or its public suffix domain
+	Policy  string   `json:"policy,omitempty"`  // for the domain asked, as published: p, or sp of a domain above it
+	Testing bool     `json:"testing,omitempty"` // t=y: receivers are asked for one step less than the policy
+	RUA     []string `json:"rua,omitempty"`     // where reports go, without the size limits of RFC 7489
 }
 
 // PTR is the reverse name of an address, and whether it leads back: forward-confirmed reverse DNS.
