@@ -16,10 +16,19 @@ type term struct {
 	domain    string // what stands behind the colon or the equals sign, without prefix lengths; "": the domain of the record
 }
 
+// macro is what SPF has receivers fill in (RFC 7208 7.1).
+const macro = `%(?:[%_-]|\{[slodiphcrtvSLODIPHCRTV][0-9]*[rR]?[-.+,/_=]*\})`
+
 var (
 	termPattern = regexp.MustCompile(`^([+?~-]?)([A-Za-z][A-Za-z0-9_.-]*)([:=/].*)?$`)
-	cidrPattern = regexp.MustCompile(`(/(0|[1-9][0-9]?))?(//(0|[1-9][0-9]{0,2}))?$`)
+	cidrPattern = regexp.MustCompile(`(/([12]?[0-9]|3[0-2]))?(//([1-9]?[0-9]|1[01][0-9]|12[0-8]))?$`) // 5.6
+
+	// The domain-spec of RFC 7208 7.1: it ends with a dot and a label that is no number, or with a macro.
+	domainPattern = regexp.MustCompile(`^(` + macro + `|[!-$&-~])*(\.([A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*|[A-Za-z0-9]+-[A-Za-z0-9-]*[A-Za-z0-9])\.?|` + macro + `)$`)
 )
+
+// noDomain is what parseTerm says of a domain that is none: an address, a name without a dot, one with a prefix length that cannot be.
+const noDomain = "names no domain such as mail.example.com"
 
 // isSPF tells whether a TXT record is one of SPF (RFC 7208 4.5).
 func isSPF(text string) bool {
@@ -59,8 +68,12 @@ func parseTerm(word string) (term, error) {
 	value := parts[3]
 	if strings.HasPrefix(value, "=") {
 		t.domain = value[1:]
-		if t.qualifier != "" || t.domain == "" && (t.name == "redirect" || t.name == "exp") {
+		isKnown := t.name == "redirect" || t.name == "exp"
+		switch {
+		case t.qualifier != "" || t.domain == "" && isKnown:
 			return fault("is no modifier")
+		case isKnown && !domainPattern.MatchString(t.domain):
+			return fault(noDomain)
 		}
 		return t, nil
 	}
@@ -89,6 +102,9 @@ func parseTerm(word string) (term, error) {
 		}
 	default:
 		return fault("is no mechanism that RFC 7208 knows")
+	}
+	if t.domain != "" && !domainPattern.MatchString(t.domain) {
+		return fault(noDomain)
 	}
 	return t, nil
 }

@@ -34,6 +34,20 @@ func TestParseSPF(t *testing.T) {
 		"v=spf1 ip:192.0.2.1":        "no mechanism",
 		"v=spf1 redirect=":           "no modifier",
 		"v=spf1 -redirect=b.example": "no modifier",
+		"v=spf1 a/32//128 mx:b.example./0//0 include:%{d}/%%.b-c.ex-ample": "+a +mx(b.example.) +include(%{d}/%%.b-c.ex-ample)",
+		"v=spf1 exists:%{ir}.%{l1r+-}._spf.%{D} a:%{d}/24":                 "+exists(%{ir}.%{l1r+-}._spf.%{D}) +a(%{d})",
+		"v=spf1 mx/64":                                 "something else", // IPv6's stands behind two slashes
+		"v=spf1 a//129":                                "something else",
+		"v=spf1 a:b.example/33":                        "names no domain",
+		"v=spf1 a:192.0.2.1":                           "names no domain",
+		"v=spf1 include:b":                             "names no domain",
+		"v=spf1 include:b.example/24":                  "names no domain",
+		"v=spf1 ptr:b_c":                               "names no domain",
+		"v=spf1 redirect=b":                            "names no domain",
+		"v=spf1 exp=b.1":                               "names no domain",
+		"v=spf1 exists:%(ir).b.example":                "names no domain", // the RFC's own, 7.3
+		"v=spf1 exists:%{x}.b.example":                 "names no domain",
+		"v=spf1 later=b":                               "later(b)",
 		"v=spf1 redirect=a.example redirect=b.example": "twice",
 		"v=spf1 v=spf1 -all":                           "v(spf1) -all", // an unknown modifier
 	} {
@@ -82,6 +96,7 @@ func TestSPF(t *testing.T) {
 		{"v=spf1 redirect=nowhere.example -all", "ok -all 0 0 "}, // ignored: there is an all
 		{"v=spf1 -all include:nowhere.example", "ok -all 0 0 "},  // never reached
 		{"v=spf1 a:v6.example -all", "ok -all 1 0 "},
+		{"v=spf1 exists:v6.example -all", "ok -all 1 1 "}, // A is asked for, whatever the client has
 		{"v=spf1 a:nowhere.example -all", "ok -all 1 1 "},
 		{"v=spf1 a:empty.example mx:empty.example exists:nowhere.example -all", "invalid -all 3 3 warning spf_void: "},
 		{"v=spf1 exists:%{i}.example -all", "ok -all 1 0 cut info spf"},
@@ -132,6 +147,19 @@ func TestSPFSelection(t *testing.T) {
 		if got := fmt.Sprintf("%s %s", spf.Status, outline(findings)); !holds(got, want) {
 			t.Errorf("%s: got %s, want %s", zone, got, want)
 		}
+	}
+}
+
+// Which addresses are asked for: A and AAAA for a, unless the first says that there is nothing; A alone for exists.
+func TestSPFAddressQuestions(t *testing.T) {
+	const zone = `v6.example. AAAA 2001:db8::1
+		b.example. A 192.0.2.1
+		d.example. TXT "v=spf1 a:v6.example a:b.example a:nowhere.example exists:v6.example -all"`
+	z := lookuptest.New(t, zone)
+	lookSPF(t.Context(), z.Exchange, "d.example")
+	want := "d.example/TXT v6.example/A v6.example/AAAA b.example/A nowhere.example/A v6.example/A"
+	if got := strings.Join(z.Asked, " "); got != want {
+		t.Errorf("asked %s, want %s", got, want)
 	}
 }
 

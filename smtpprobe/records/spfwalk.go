@@ -97,7 +97,10 @@ func (w *spfWalk) mechanism(ctx context.Context, domain string, t term) {
 	case "include":
 		w.spf.Lookups++
 		w.other(ctx, t.name, target, false)
-	case "a", "exists":
+	case "a": // an IPv6 client has the receiver ask for AAAA: void is what is void for both
+		w.spf.Lookups++
+		w.ask(ctx, target, dns.TypeA, dns.TypeAAAA)
+	case "exists": // A for an IPv6 client too: RFC 7208 5.7
 		w.spf.Lookups++
 		w.ask(ctx, target, dns.TypeA)
 	case "mx":
@@ -134,21 +137,26 @@ func (w *spfWalk) other(ctx context.Context, name, target string, isMain bool) {
 	w.follow(ctx, domain, records[0], isMain)
 }
 
-// ask asks, and counts an answer with nothing in it. An answer without a name: it could not be known.
-func (w *spfWalk) ask(ctx context.Context, name string, qtype uint16) lookup.Answer {
+// ask asks for one type after the other until there is something, and counts it as void if there is not. An
+// answer without a name: it could not be known.
+func (w *spfWalk) ask(ctx context.Context, name string, qtypes ...uint16) (ans lookup.Answer) {
 	if _, isName := dns.IsDomainName(name); strings.Contains(name, "%") || !isName || w.questions >= maxQuestions {
 		w.spf.Cut = true
 		return lookup.Answer{}
 	}
-	w.questions++
-	ans, err := lookup.Ask(ctx, w.exchange, name, qtype)
-	if err == nil && qtype == dns.TypeA && len(ans.RRs) == 0 && !ans.NXDomain && w.questions < maxQuestions {
-		w.questions++ // an IPv6 client has the receiver ask for AAAA: void is what is void for both
-		ans, err = lookup.Ask(ctx, w.exchange, name, dns.TypeAAAA)
-	}
-	if err != nil {
-		w.spf.Cut = true
-		return lookup.Answer{}
+	for _, qtype := range qtypes {
+		if w.questions >= maxQuestions {
+			break
+		}
+		w.questions++
+		var err error
+		if ans, err = lookup.Ask(ctx, w.exchange, name, qtype); err != nil {
+			w.spf.Cut = true
+			return lookup.Answer{}
+		}
+		if len(ans.RRs) > 0 || ans.NXDomain {
+			break
+		}
 	}
 	if len(ans.RRs) == 0 {
 		w.spf.Void++
