@@ -17,6 +17,9 @@ func (s *Server) Listen() error {
 	s.Options.Listen = s.Sockets.Join(s.Options.Listen) // a copy: the ports that are drawn are written into it
 	for i, addr := range s.Options.Listen {
 		bound, err := s.open(addr)
+		for draws := 1; addr.Port() == 0 && errors.Is(err, syscall.EADDRINUSE) && draws < 10; draws++ {
+			bound, err = s.open(addr) // the port that was drawn for TCP was somebody's for UDP
+		}
 		if err != nil {
 			s.close()
 			return err
@@ -46,14 +49,15 @@ func (s *Server) open(addr netip.AddrPort) (bound netip.AddrPort, err error) {
 			return addr, listenError("tcp", addr, err)
 		}
 	}
-	s.tcp = append(s.tcp, t)
 	addr = netip.AddrPortFrom(addr.Addr(), uint16(t.Addr().(*net.TCPAddr).Port))
 	conns := s.Sockets.udpAt(addr)
 	if conns == nil {
 		if conns, err = listenUDP(addr); err != nil {
+			t.Close()
 			return addr, listenError("udp", addr, err)
 		}
 	}
+	s.tcp = append(s.tcp, t)
 	for i, conn := range conns {
 		u, err := newUDPSocket(conn, addr.Addr().IsUnspecified())
 		if err != nil {
