@@ -84,7 +84,7 @@ func (b *batch) serve(answer func(slots []slot)) {
 		b.refill(i)
 	}
 	for {
-		// It returns when the socket is closed or its deadline has passed, and else never: turn never says that it is done.
+		// Each Read looks at the deadline first, so that it ends the server also where the queue never empties.
 		if err := b.raw.Read(b.turnFn); err != nil {
 			return
 		}
@@ -100,18 +100,30 @@ func (b *batch) refill(i int) {
 	}
 }
 
-// turn takes and answers what is there, and returns false to wait for more. A batch that is not full has emptied the queue.
-// What came after it wakes the poller, which has not been asked anew in between, so it need not be looked for.
-func (b *batch) turn(fd uintptr) bool {
-	for failed := 0; failed < batchSize; {
+// turn takes and answers one batch. It returns true after a full one, for there may be more. One that is not full has emptied
+// the queue, and turn returns false to wait: the poller wakes it for whatever has come since this Read began.
+func (b *batch) turn(fd uintptr) (more bool) {
+	slots := b.take(fd)
+	if len(slots) == 0 {
+		return false
+	}
+	b.answer(slots)
+	b.send(fd, slots)
+	for i := range slots {
+		b.refill(i)
+	}
+	return len(slots) == batchSize
+}
+
+// take returns the datagrams that are there, in slots; at most batchSize of them, and maybe none.
+func (b *batch) take(fd uintptr) []slot {
+	for range batchSize {
 		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.in[0])), batchSize, unix.MSG_DONTWAIT, 0, 0)
-		switch errno {
-		case 0:
-		case unix.EAGAIN:
-			return false
-		default: // a signal, or an ICMP error about an earlier reply; what does not pass waits for the next datagram
-			failed++
-			continue
+		if errno == unix.EAGAIN {
+			break
+		}
+		if errno != 0 {
+			continue // a signal, or an ICMP error about an earlier reply; what does not pass waits for the next datagram
 		}
 		slots := b.slots[:n]
 		for i := range slots {
@@ -123,16 +135,9 @@ func (b *batch) turn(fd uintptr) bool {
 			d.from, d.oob, d.reply = b.from[i][:h.Namelen], b.oob[i][:h.Controllen], nil
 			d.client = clientOf(&b.from[i])
 		}
-		b.answer(slots)
-		b.send(fd, slots)
-		for i := range slots {
-			b.refill(i)
-		}
-		if n < batchSize {
-			return false
-		}
+		return slots
 	}
-	return false
+	return nil
 }
 
 // send puts the replies back: each goes where its query came from.

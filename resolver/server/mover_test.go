@@ -82,3 +82,42 @@ func exchangeWith(t *testing.T, lc *net.ListenConfig, address string, pick func(
 		}
 	}
 }
+
+// The deadline by which a server stops also ends a mover whose queue never empties: here each batch that is answered brings
+// two more.
+func TestMoversEndWhenFlooded(t *testing.T) {
+	for name, pick := range map[string]func(*net.UDPConn) (mover, error){
+		"here":   func(c *net.UDPConn) (mover, error) { return newMover(c, false) },
+		"single": func(c *net.UDPConn) (mover, error) { return newSingle(c, false), nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			m, err := pick(conn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.close()
+			client := dialUDP(t, conn.LocalAddr().(*net.UDPAddr).AddrPort())
+			flood := func() {
+				for range 2 * batchSize {
+					client.Write([]byte{1}) // what the queue has no room for is lost
+				}
+			}
+			flood()
+			batches := 0
+			m.serve(func([]slot) {
+				if batches++; batches <= 100 { // so that a mover that does not end fails the test, and does not hang it
+					flood()
+				}
+				conn.SetReadDeadline(time.Unix(1, 0))
+			})
+			if batches > 1 {
+				t.Errorf("%d batches were answered after the deadline", batches-1)
+			}
+		})
+	}
+}
