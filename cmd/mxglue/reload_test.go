@@ -263,7 +263,7 @@ func TestNameserverWithoutItsQueryLog(t *testing.T) {
 	if err := os.Mkdir(directory, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.change(t, config); err != nil {
+	if _, err := r.reload(t.Context()); err != nil { // of the same configuration
 		t.Fatal(err)
 	}
 	r.ask(t, "second.example.")

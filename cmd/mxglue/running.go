@@ -92,7 +92,7 @@ func (r *running) reload(ctx context.Context) (done status.Reloaded, err error) 
 		return done, err
 	}
 	done.Changed = changed(config, old.config, wiring, r.wiring)
-	if len(done.Changed) == 0 && next.watch == old.watch {
+	if len(done.Changed) == 0 && next.watch == old.watch && next.queries == old.queries {
 		return done, nil // what is in flight goes on to be joined
 	}
 
