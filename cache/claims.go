@@ -172,7 +172,11 @@ func (c *Cache) addressSet(m *dns.Msg, end string) uint64 {
 	return c.setHash(keep(m.Answer, func(t uint16) bool { return t == q.Qtype }))
 }
 
+// forget forgets who named the host of a question, and that it is barred. It is for flushes, after they have been counted: what
+// was asked before is not noted any more from then on (consider).
 func (cs *claims) forget(hash uint64) {
+	cs.deciding.Lock()
+	defer cs.deciding.Unlock()
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	cs.lru.Remove(hash)

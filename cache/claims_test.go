@@ -107,6 +107,26 @@ func TestFlushForgetsClaims(t *testing.T) {
 	want(t, answer(t, c, query(t, "mx.a.example", dns.TypeA), epoch), "0 mx.a.example. 60 IN A 192.0.2.99")
 }
 
+// TestFlushForgetsBars: the two who disagree on a host keep it from getting glue, and then nothing is cached of it. A flush of
+// either, or of the host, ends that.
+func TestFlushForgetsBars(t *testing.T) {
+	for _, domain := range []string{"bank.example", "evil.example", "mail.bank.example"} {
+		c := New(Options{}, epoch)
+		for _, owner := range []string{"bank.example.", "evil.example."} {
+			address := map[string]string{"bank.example.": "192.0.2.1", "evil.example.": "203.0.113.66"}[owner]
+			store(t, c, owner+" MX\n "+owner+" 60 IN MX 1 mail.bank.example.\n additional:\n mail.bank.example. 60 IN A "+address, epoch)
+		}
+		q := query(t, "mail.bank.example", dns.TypeA)
+		if claim, ok := c.Claim(q, epoch); !ok || claim.Barred == 0 || len(c.All(q)) > 0 {
+			t.Fatalf("%+v, %v: want a host that is barred, and no address of it", claim, ok)
+		}
+		c.Flush(domain)
+		if claim, ok := c.Claim(q, epoch); ok {
+			t.Errorf("%s is flushed, and there is %+v", domain, claim)
+		}
+	}
+}
+
 // TestSaved adds up the round trips that glue and a bundle's answers spared, and no others.
 func TestSaved(t *testing.T) {
 	c := New(Options{}, epoch)

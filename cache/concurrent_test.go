@@ -204,6 +204,32 @@ func TestFlushWhileStoreWaits(t *testing.T) {
 	}
 }
 
+// TestFlushWhileClaimWaits: what an MX response that was asked for before a flush says of its hosts is not written down after it,
+// though its Store began before.
+func TestFlushWhileClaimWaits(t *testing.T) {
+	c := New(Options{}, epoch)
+	for i := range 1000 {
+		m, from, stored := response(t, mxOfA), Origin{Client: mta, Flushes: c.Flushes()}, make(chan struct{})
+		c.claims.deciding.Lock()
+		go func() {
+			defer close(stored)
+			if _, err := c.Store(m, from, epoch); err != nil {
+				t.Error(err)
+			}
+		}()
+		for range i % 10 * 100 {
+			runtime.Gosched() // it comes to the lock in most rounds
+		}
+		c.flushes.Add(1) // as Flush begins
+		c.claims.deciding.Unlock()
+		<-stored
+		if claim, ok := c.Claim(query(t, "mx.a.example", dns.TypeA), epoch); ok {
+			t.Fatalf("round %d: it is flushed, and there is %+v", i, claim)
+		}
+		c.Flush(".")
+	}
+}
+
 // TestGlueRacesAnswer stores the bank's own answer and evil.example's MX response at the same moment, many times. However
 // they interleave, the bank's answer is the last word, also when it has ended.
 func TestGlueRacesAnswer(t *testing.T) {

@@ -110,7 +110,7 @@ func (c *Cache) Flushes() uint64 { return c.flushes.Load() }
 func (c *Cache) Flush(domain string) int {
 	c.flushes.Add(1)
 	domain = dns.CanonicalName(domain)
-	names := map[string]bool{}
+	names := map[string]bool{domain: true}
 	c.each(func(e *Entry) {
 		name := e.Name()
 		if !dns.IsSubDomain(domain, name) {
@@ -124,13 +124,13 @@ func (c *Cache) Flush(domain string) int {
 			}
 		}
 	})
-	return c.remove(func(e *Entry) bool {
-		if !names[e.Name()] {
-			return false
+	removed := c.remove(func(e *Entry) bool { return names[e.Name()] })
+	for name := range names { // hosts without an address, too: who is barred has none
+		for _, t := range [...]uint16{dns.TypeA, dns.TypeAAAA} {
+			c.claims.forget(c.hashOf(question{name, t}))
 		}
-		c.claims.forget(e.hash(c.seed))
-		return true
-	})
+	}
+	return removed
 }
 
 // remove takes the entries away of which f says so, and returns how many they were.

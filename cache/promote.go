@@ -90,6 +90,9 @@ func (c *Cache) consider(o offer, m *dns.Msg, now time.Time) {
 	hash, set := c.hashOf(o.question), c.setHash(o.set)
 	c.claims.deciding.Lock()
 	defer c.claims.deciding.Unlock()
+	if o.from.Flushes != c.Flushes() { // with deciding held: a flush that is not counted yet will still forget what is noted here
+		return
+	}
 	o.rules = c.options.Load() // with deciding held: none comes in by rules that Reconfigure has just ended
 	why := c.claims.note(hash, o.owner, set, c.since(now), o.until)
 	if why == claimed {

@@ -28,13 +28,18 @@ func (c *Cache) Reconfigure(o Options) {
 // not kept. It returns how many entries that were.
 func (c *Cache) Rerouted(zones map[string]bool) int {
 	c.flushes.Add(1)
-	return c.remove(func(e *Entry) bool {
+	var questions []uint64
+	removed := c.remove(func(e *Entry) bool {
 		if within(zones, e.Name()) {
-			c.claims.forget(e.hash(c.seed))
+			questions = append(questions, e.hash(c.seed))
 			return true
 		}
 		return e.rank == RankFailure
 	})
+	for _, hash := range questions {
+		c.claims.forget(hash)
+	}
+	return removed
 }
 
 // within says whether a name is at or below one of the zones.

@@ -53,7 +53,7 @@ func (c *Cache) Store(m *dns.Msg, from Origin, now time.Time) (*Entry, error) {
 	if e.answersAddress(q) {
 		c.settle(hash, e, c.addressSet(m, end))
 	}
-	if m.Rcode == dns.RcodeSuccess && (q.Qtype == dns.TypeMX || q.Qtype == dns.TypeSRV) && from.Flushes == c.Flushes() {
+	if m.Rcode == dns.RcodeSuccess && (q.Qtype == dns.TypeMX || q.Qtype == dns.TypeSRV) {
 		c.promote(m, end, from, e.staleUntil(), now)
 	}
 	return e, nil
