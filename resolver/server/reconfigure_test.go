@@ -44,6 +44,33 @@ func TestReconfigure(t *testing.T) {
 	checkReply(t, ask(t, udp, q), q, wire.RcodeNotImp)
 }
 
+// A miss that was taken before a change waits, or is dropped, by the limit of before.
+func TestReconfigureBetweenMissAndWait(t *testing.T) {
+	s := wired(Options{MaxWaiting: 2})
+	goOn, answer, resolve := make(chan struct{}), s.Answer, s.Resolve
+	s.Resolve = func(ctx context.Context, dst []byte, q *wire.Query) []byte {
+		<-goOn
+		return resolve(ctx, dst, q)
+	}
+	s.Answer = func(dst []byte, q *wire.Query, now time.Time) []byte {
+		if q.ID == 2 { // its place is not taken yet
+			s.MaxWaiting = 1
+			s.Reconfigure()
+		}
+		return answer(dst, q, now)
+	}
+	at, _ := start(t, s)
+	conn := dialUDP(t, at)
+	send(t, conn, query(1, miss))
+	eventually(t, "the first to wait", func() bool { return s.waiting.Load() == 1 })
+	send(t, conn, query(2, miss))
+	eventually(t, "the second to wait, too", func() bool { return s.waiting.Load() == 2 })
+	close(goOn)
+	if sum := next(t, conn)[1] + next(t, conn)[1]; sum != 1+2 {
+		t.Errorf("the sum of the IDs is %d, want 3", sum)
+	}
+}
+
 // A query meets old settings or new ones, and never some of either: here the client that is allowed and the answer.
 func TestReconfigureWhole(t *testing.T) {
 	one, other := netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("127.0.0.9/32")

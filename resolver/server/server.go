@@ -163,8 +163,8 @@ func (s *Server) admit(by *settings, dst []byte, q *wire.Query, msg []byte, tcp 
 func counts(v wire.Verdict) bool { return v != wire.Drop && v != wire.FormErr }
 
 // enter takes a place among the queries that wait for an upstream; false if none is free.
-func (s *Server) enter() bool {
-	if s.waiting.Add(1) <= int64(s.settings.Load().MaxWaiting) {
+func (s *Server) enter(by *settings) bool {
+	if s.waiting.Add(1) <= int64(by.MaxWaiting) {
 		return true
 	}
 	s.waiting.Add(-1)

@@ -100,7 +100,7 @@ func (c *tcpConn) serve(ctx context.Context) {
 			}
 		case !resolve: // no query: whoever speaks so has no claim on the connection
 			return
-		case c.enter():
+		case c.enter(by):
 			c.write(ready) // there may be a wait for a place
 			ready = ready[:0]
 			pipelined <- struct{}{}

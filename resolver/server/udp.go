@@ -83,7 +83,7 @@ func (s *Server) answer(ctx context.Context, u *udpSocket, waiting *sync.WaitGro
 			continue
 		}
 		d := &slots[i]
-		if d.reply = by.answer(d.query[:0], &b.queries[i], now); d.reply == nil && s.enter() {
+		if d.reply = by.answer(d.query[:0], &b.queries[i], now); d.reply == nil && s.enter(by) {
 			s.resolve(ctx, by, u, waiting, d)
 		}
 	}

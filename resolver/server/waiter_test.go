@@ -117,7 +117,7 @@ func TestWaitersRest(t *testing.T) {
 		ask := func(misses int) {
 			t.Helper()
 			for range misses {
-				if !s.enter() {
+				if !s.enter(s.settings.Load()) {
 					t.Fatal("no place")
 				}
 				s.resolve(t.Context(), s.settings.Load(), nil, &waiting, d)
