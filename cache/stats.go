@@ -96,7 +96,7 @@ func (e *Entry) hit(id uint16) {
 	case n < exactHits:
 		e.hits.Store(n + 1)
 	case id%16 == 0:
-		e.hits.Store(n + 16)
+		e.hits.Store(max(n, n+16)) // it stays where it would begin anew
 	}
 }
 

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"math"
 	"testing"
 
 	"github.com/miekg/dns"
@@ -33,5 +34,20 @@ func TestHitsOfAnEntry(t *testing.T) {
 		if n := int(e.hits.Load()); i < exactHits && n != i+1 || n > i+1+16*16 || n < i+1-16*16 {
 			t.Fatalf("%d hits, counted are %d", i+1, n)
 		}
+	}
+}
+
+// TestHitsStayAtTheMost: what is asked for more often than can be counted does not begin anew, as if it were asked seldom.
+func TestHitsStayAtTheMost(t *testing.T) {
+	c := New(Options{}, epoch)
+	e := store(t, c, mxOfA, epoch)
+	e.hits.Store(math.MaxUint32 - 20)
+	q := query(t, "a.example", dns.TypeMX)
+	q.ID = 16 // one by which many are counted
+	for range 3 {
+		c.Answer(nil, q, epoch)
+	}
+	if got := c.Hottest(1); len(got) != 1 || got[0].Hits < math.MaxUint32-20 {
+		t.Errorf("%+v", got)
 	}
 }
