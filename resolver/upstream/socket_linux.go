@@ -37,6 +37,7 @@ type socket struct {
 // maxDatagram is more than is asked for, so that a larger datagram is seen whole.
 const maxDatagram = 4096
 
+// openSocket opens a socket for questions to peer. It has no port yet.
 func openSocket(peer netip.AddrPort) (*socket, error) {
 	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(peer))
 	if err != nil {
@@ -57,7 +58,11 @@ func openSocket(peer netip.AddrPort) (*socket, error) {
 		s.peer.Family, s.size = unix.AF_INET6, unix.SizeofSockaddrInet6
 		s.peer.Addr = addr.As16()
 	}
-	return s, s.rest()
+	if err := s.rest(); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return s, nil
 }
 
 // errUnsent is what send returns if the deadline had passed before: then Read does not begin.
