@@ -1,45 +1,15 @@
 package cache
 
-// HOT: a hit is answered here. No allocation, no branch on configuration, and no lock but for the first hit since it came.
+// HOT: a hit is answered here: Answer finds the entry, wakes the resolver if that is due, and appends the reply. No allocation and
+// no branch on configuration; and no lock for what stands in the table before the book (front.go, which is as hot).
 
 import (
 	"encoding/binary"
 	"hash/maphash"
-	"math/bits"
 	"time"
 
 	"github.com/mxglue/mxglue/cache/wire"
 )
-
-// near is the most queries that Near looks at.
-const near = 32
-
-// Near looks at what will answer a batch of queries, and no further: of a hundred thousand names most are in no cache of
-// the processor's, and memory brings those of a whole batch in little more time than one. The sum that it returns says
-// nothing; it keeps the compiler from leaving the looking out.
-func (c *Cache) Near(batch []wire.Query) (sum int) {
-	var found [near]*Entry
-	batch = batch[:min(len(batch), near)]
-	for i := range batch {
-		if q := &batch[i]; len(q.Question) > 0 {
-			q.Hash = maphash.Bytes(c.seed, q.Key())
-		}
-	}
-	for i := range batch {
-		hash := batch[i].Hash
-		set := c.shard(hash).front.set(hash)
-		if m := set.match(hash); m != 0 {
-			found[i] = set.at[wayOf(m)].Load()
-		}
-	}
-	for _, e := range found[:len(batch)] {
-		if e != nil {
-			last := len(e.full.packed) - 1
-			sum += int(e.hits.Load()) + int(e.full.packed[0]) + int(e.full.packed[last/2]) + int(e.full.packed[last])
-		}
-	}
-	return sum
-}
 
 // Answer appends the reply to q if one is cached, and returns nil if not: then the question is the resolver's. dst may be
 // the memory that q was parsed from, if q's message began there: without a reply it is left as it is.
@@ -64,6 +34,7 @@ func (c *Cache) Find(q *wire.Query, now time.Time) *Entry {
 // Peek is Find without any effect: no count, no other turn when room is needed, no wake.
 func (c *Cache) Peek(q *wire.Query, now time.Time) *Entry { return c.find(q, c.since(now), false) }
 
+// find looks into the table before the book, without a lock, and only if that does not have what answers q into the book.
 func (c *Cache) find(q *wire.Query, at time.Duration, count bool) *Entry {
 	key, hash := q.Key(), q.Hash
 	if hash == 0 {
@@ -80,7 +51,8 @@ func (c *Cache) find(q *wire.Query, at time.Duration, count bool) *Entry {
 	return e
 }
 
-// search looks into the book, and puts what answers by itself in front.
+// search looks into the book under the shard's lock. What it finds is put into the table before the book, unless it is a failure
+// or has ended: whether those may answer has to be looked up each time.
 func (c *Cache) search(s *shard, hash uint64, key []byte, q *wire.Query, at time.Duration) (e *Entry, expired bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,29 +64,9 @@ func (c *Cache) search(s *shard, hash uint64, key []byte, q *wire.Query, at time
 	return e, expired
 }
 
-// find returns the entry in front for the question in key, or nil.
-func (f front) find(hash uint64, key []byte) *Entry {
-	set := f.set(hash)
-	for m := set.match(hash); m != 0; m &= m - 1 {
-		if e := set.at[wayOf(m)].Load(); e != nil && e.isFor(key) {
-			return e
-		}
-	}
-	return nil
-}
-
-// match returns the top bit of each way's octet that may have the hash's tag: subtracting borrows through an octet that is
-// equal, and seldom through the one above it.
-func (s *set) match(hash uint64) uint64 {
-	x := s.tags.Load() ^ tag(hash)*eachOctet
-	return (x - eachOctet) & ^x & eachWay
-}
-
-// wayOf returns the way of the lowest bit of a match.
-func wayOf(match uint64) int { return bits.TrailingZeros64(match) / 8 % ways }
-
-// lookup goes down the ranks: an answer, or an old one while upstream is known to fail, or glue, or the failure. expired
-// says that an answer was there and has ended.
+// lookup goes down the ranks and returns the first of these: an answer that lives, or has just ended and is being refreshed; while
+// a failure is remembered, an answer that has ended but may be given stale; glue that fits the client; the failure. expired says
+// that an answer was there and has ended.
 func (c *Cache) lookup(s *shard, hash uint64, key []byte, q *wire.Query, at time.Duration) (e *Entry, expired bool) {
 	answer := s.get(hash, RankAnswer, key)
 	if answer != nil && (answer.lives(at) || answer.graceFits(q, at)) {
@@ -153,10 +105,9 @@ func (c *Cache) glueFits(e *Entry, q *wire.Query) bool {
 	return !q.DO && (!q.AD() || !c.adSeen.Load()) && (e.is(forAll) || e.source.Value().client == q.Client)
 }
 
-// wakeFor calls Wake once for each reason whose instant has come. A refresh asks for what validates, and only for what may
-// be given stale.
+// wakeFor calls Wake once for each reason whose instant has come.
 func (c *Cache) wakeFor(e *Entry, q *wire.Query, at time.Duration) {
-	if e.is(mayBeStale) && !e.is(asDisabled) && (at-e.arrived)/(time.Second/refreshPart) >= (refreshPart-1)*time.Duration(e.full.ttl) && e.mark(refreshed) {
+	if e.isDue(at) && e.mark(refreshed) {
 		c.wake(e, AskerOf(q), WakeRefresh)
 	}
 	if e.more != nil {
@@ -167,6 +118,13 @@ func (c *Cache) wakeFor(e *Entry, q *wire.Query, at time.Duration) {
 			c.wake(e, who, why)
 		}
 	}
+}
+
+// isDue says whether a hit now shows that e is worth a refresh: it is in the last part of its life, and of the kind that may be
+// given stale. Without CD, since a refresh is asked without it.
+func (e *Entry) isDue(at time.Duration) bool {
+	life := time.Duration(e.full.ttl) * time.Second
+	return e.is(mayBeStale) && !e.is(asDisabled) && at-e.arrived >= life-life/refreshPart
 }
 
 func (c *Cache) wake(e *Entry, who Asker, why Reason) {
@@ -267,4 +225,35 @@ func (f *form) setTTLs(msg []byte, ttl uint32) {
 		}
 		binary.BigEndian.PutUint32(msg[off:], ttl)
 	}
+}
+
+// near is the most queries that Near looks at.
+const near = 32
+
+// Near reads a little of each entry that will answer one of a batch of queries, so that the processor has fetched them when Answer
+// comes to them one by one: where there are more names than its caches hold, the fetches of a whole batch overlap and take little
+// longer than one. It notes each query's Hash on the way. The sum that it returns means nothing; without it the compiler would
+// leave the reading out.
+func (c *Cache) Near(batch []wire.Query) (sum int) {
+	var found [near]*Entry
+	batch = batch[:min(len(batch), near)]
+	for i := range batch {
+		if q := &batch[i]; len(q.Question) > 0 {
+			q.Hash = maphash.Bytes(c.seed, q.Key())
+		}
+	}
+	for i := range batch {
+		hash := batch[i].Hash
+		set := c.shard(hash).front.set(hash)
+		if m := set.match(hash); m != 0 {
+			found[i] = set.at[wayOf(m)].Load()
+		}
+	}
+	for _, e := range found[:len(batch)] {
+		if e != nil {
+			last := len(e.full.packed) - 1
+			sum += int(e.hits.Load()) + int(e.full.packed[0]) + int(e.full.packed[last/2]) + int(e.full.packed[last])
+		}
+	}
+	return sum
 }

@@ -12,7 +12,7 @@
 //  4. If it answers an MX or SRV question, each address RRset of its additional section that passes every guard of
 //     promote.go becomes an entry of its own, at rank glue: a packed reply to a question that nobody has asked yet.
 //
-// The way out, all of it answer.go:
+// The way out, in answer.go and front.go:
 //
 //  5. [Cache.Answer] folds the question into the key, finds the entry in the table before the book (front.go), which is read
 //     without a lock, or else in the book, and asks whether it lives and fits this client. [Cache.Near] has looked for those

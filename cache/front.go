@@ -1,15 +1,22 @@
 package cache
 
-import "sync/atomic"
+import (
+	"math/bits"
+	"sync/atomic"
+)
 
-// front is the table that hits are read from, without a lock: at a question's hash, what answers it. It holds only answers
-// and glue that lived when they were put there; whoever reads asks whether they live still, and whether they are for the
-// question at all. What is not there is in the book. All but reading is done under the shard's lock.
+// front is a table before the book: at a question's hash, the entry that answers it. Hits read it without a lock; it is written
+// under the shard's. It holds only answers and glue that lived when they were put there; what is not in it may be in the book.
+//
+// A reader loads a set's tags and then a pointer, and a writer may come between the two. That does no harm: the tags only say
+// where to look. Entries are immutable, and a reader takes one only after comparing its whole question (isFor) and its end
+// (lives). At worst it finds nothing and asks the book, or answers as if it had come a moment before. So that it is no more than
+// a moment, whoever changes what answers a question has to drop it from here.
 type front []set
 
-// set is what hashes with the same end share: a line of the processor's cache.
+// set is the entries whose hashes have the same low bits, at most seven: one line of the processor's cache.
 type set struct {
-	tags atomic.Uint64 // octet i is the tag of entry i, 0 for none: who looks for another need not look at it
+	tags atomic.Uint64 // octet i is the tag of entry i, 0 for none: entries of other tags need not be fetched from memory
 	at   [ways]atomic.Pointer[Entry]
 }
 
@@ -21,7 +28,7 @@ const (
 	eachWay   = 0x0080808080808080
 )
 
-// newFront returns a table with room for so many entries. When the cache is full a few find their set full, and take turns.
+// newFront returns a table with room for so many entries. Where more than seven fall into one set, they take turns.
 func newFront(entries int) front {
 	n := 1
 	for n*ways < entries {
@@ -33,8 +40,30 @@ func newFront(entries int) front {
 // set returns the set of a hash.
 func (f front) set(hash uint64) *set { return &f[hash&uint64(len(f)-1)] }
 
-// tag returns an octet of a hash that the number of its set says nothing about.
+// tag returns eight bits of a hash, of which its set's number uses none; the lowest is set, so that no tag is 0.
 func tag(hash uint64) uint64 { return hash>>48&0xff | 1 }
+
+// find returns the entry for the question in key, or nil.
+func (f front) find(hash uint64, key []byte) *Entry {
+	set := f.set(hash)
+	for m := set.match(hash); m != 0; m &= m - 1 {
+		if e := set.at[wayOf(m)].Load(); e != nil && e.isFor(key) {
+			return e
+		}
+	}
+	return nil
+}
+
+// match compares the hash's tag with all tags of the set at once. It returns a word with the top bit set in the octet of each way
+// whose tag is equal, and now and then in one whose is not: the XOR makes equal octets 0, and subtracting 1 from an octet sets its
+// top bit if it was 0, but also borrows from the octet above. isFor sorts those out.
+func (s *set) match(hash uint64) uint64 {
+	x := s.tags.Load() ^ tag(hash)*eachOctet
+	return (x - eachOctet) & ^x & eachWay
+}
+
+// wayOf returns the first way of a match.
+func wayOf(match uint64) int { return bits.TrailingZeros64(match) / 8 % ways }
 
 // put puts e in its set. If that is full it takes the place of one that its hash chooses.
 func (f front) put(hash uint64, e *Entry) {
@@ -51,7 +80,7 @@ func (f front) put(hash uint64, e *Entry) {
 	s.tags.Store(tags&^(0xff<<(8*way)) | tag(hash)<<(8*way))
 }
 
-// drop takes out what is there for a question: every entry of its tag, which may be another's, too.
+// drop takes out every entry with the hash's tag: the one for its question, and maybe another's, which the book still has.
 func (f front) drop(hash uint64) {
 	s := f.set(hash)
 	tags := s.tags.Load()
@@ -64,7 +93,7 @@ func (f front) drop(hash uint64) {
 	s.tags.Store(tags)
 }
 
-// swap puts another entry for a question where one is, if it is there.
+// swap puts other where e is, if e is there: the same entry at another place in memory.
 func (f front) swap(hash uint64, e, other *Entry) {
 	s := f.set(hash)
 	for i := range s.at {
