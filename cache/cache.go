@@ -52,7 +52,7 @@ type Cache struct {
 
 	seed   maphash.Seed
 	start  time.Time
-	made   int // entries that there is room for
+	made   int // the most entries that there can be: the table before the book is not made anew
 	shards []shard
 	mask   uint64
 	claims claims
@@ -60,7 +60,7 @@ type Cache struct {
 	// which could only tell it "not validated" (glue-policy: a wrong AD bit switches DANE off).
 	adSeen  atomic.Bool
 	notKept atomic.Uint64
-	flushes atomic.Uint64
+	flushes atomic.Uint64  // counted up before anything is forgotten; whoever stores compares it with the shard's or the claims' lock held
 	lanes   [maxLanes]lane // last: nothing that hits read is beside them
 }
 
@@ -121,7 +121,8 @@ func (c *Cache) key(buf, question []byte, cd bool) (key []byte, hash uint64) {
 // shard returns the shard of a key's hash. Entries of all ranks for one question share a shard.
 func (c *Cache) shard(hash uint64) *shard { return &c.shards[hash>>58&c.mask] }
 
-// since turns an instant into the cache's own time, which entries keep: eight octets, monotonic, no pointer.
+// since turns an instant into the cache's own time, the time since New. Entries keep it because it is eight octets, monotonic, and
+// has no pointer.
 func (c *Cache) since(now time.Time) time.Duration { return now.Sub(c.start) }
 
 // SawAD tells the cache that an upstream validates: it has set AD.

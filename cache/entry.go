@@ -46,8 +46,8 @@ type Origin struct {
 	Flushes  uint64        // what Cache.Flushes was when the question began
 }
 
-// Entry is one packed reply. Beside what it says, which is immutable, stand its hits and some marks. It is small: a million of
-// them have to fit, and a hit is to touch few lines of memory.
+// Entry is one packed reply. What it says is immutable; only its hits and marks change. Each of the two is atomic by itself, and
+// nothing depends on both. It is small: a million of them have to fit, and a hit is to touch few lines of memory.
 type Entry struct {
 	full form // for clients with DO
 	facts
@@ -55,7 +55,8 @@ type Entry struct {
 	marks atomic.Uint32 // mark bits
 }
 
-// facts are what is known of an entry's message. They stand apart from it so that it need not be on the heap before it is kept.
+// facts are what is known of an entry beside its message. They are a struct of their own because they are put together on the
+// stack, and copied into a segment when the entry is kept: so storing costs no allocation of an Entry.
 type facts struct {
 	arrived time.Duration         // in the cache's time
 	more    *more                 // what few entries have; nil for none
@@ -92,7 +93,7 @@ const (
 // is says whether an entry has a trait.
 func (f *facts) is(t trait) bool { return f.traits&t != 0 }
 
-// mark is one of those that come later.
+// mark is one of the yeses and noes that an entry comes by later.
 type mark uint32
 
 const (

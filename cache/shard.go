@@ -5,12 +5,12 @@ import (
 	"sync"
 )
 
-// shard is a part of the entries. They lie in segments in the order in which they came; the book says where; before the book
-// stands a table that hits are read from without a lock.
+// shard is a part of the entries, under one lock. They lie in segments in the order in which they came; the book is a map that
+// says where; before the book stands a table that hits are read from without the lock.
 //
-// When room is needed a hand goes over the entries from the oldest on: what has been asked for since it was put there is put
-// behind the youngest and gets another turn, the first that has not is thrown out (the clock algorithm, which keeps what an
-// LRU keeps, without a write to a list at each hit).
+// Room is made by the clock algorithm, which keeps about what an LRU keeps, without a write to a list at each hit: a hand goes over
+// the entries from the oldest on. One that has been asked for since it was put where it lies is copied behind the youngest and
+// so gets another turn; the first that has not been is evicted.
 type shard struct {
 	front front
 
@@ -22,8 +22,8 @@ type shard struct {
 	hand     int                           // how many entries of the oldest segment it has passed: all of them gone
 	messages messages                      // of the entries
 	room     struct{ entries, octets int } // the most there may be
-	octets   int                           // that the entries take up, about
-	gone     int                           // octets that those take up which are gone, and the hand has not passed
+	octets   int                           // that the entries in the book take up, about
+	gone     int                           // octets of entries that are gone, but whose memory the hand has not freed yet
 
 	evicted, evictedMemory uint64
 }
@@ -92,7 +92,7 @@ func (s *shard) discard(at uint64, e *Entry) {
 	s.leave(e)
 }
 
-// leave leaves an entry behind that is not, or no more, in the book at its place.
+// leave marks an entry gone that the book does not lead to any more. Its memory is let go with its segment.
 func (s *shard) leave(e *Entry) {
 	e.mark(gone)
 	s.octets -= e.size()
@@ -128,8 +128,8 @@ func (s *shard) evict() {
 	s.discard(s.slotOf(e), e)
 }
 
-// tidy lets segments go until little memory is taken up by what is gone: the hand goes on, and what lives there gets another
-// turn. A round is enough, since nothing is gone of what gets one.
+// tidy frees memory until what is gone takes up at most a quarter of what is not: the hand goes on, so that segments end, and what
+// lives in them is copied behind the youngest. It ends after one round at the latest, since nothing that is copied is gone.
 func (s *shard) tidy() {
 	for e := s.oldest(); e != nil && s.gone > s.octets/4; e = s.oldest() {
 		s.again(e)
@@ -158,8 +158,8 @@ func (s *shard) oldest() *Entry {
 	return nil
 }
 
-// again puts an entry behind the youngest, as one that has not been asked for yet. What a reader notes in that very moment
-// beside the one that it has found may be lost: a hit, or that it was woken for.
+// again copies an entry behind the youngest, as one that has not been asked for yet, and leaves the old one. A reader who has
+// just found the old one notes a hit or a mark there, and that may be lost.
 func (s *shard) again(e *Entry) {
 	at := s.slotOf(e)
 	next := s.put(at, e.full, e.facts)

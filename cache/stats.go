@@ -26,8 +26,8 @@ type Stats struct {
 	GlueDiffers   uint64            `json:"glue_differs"`   // glue that a later answer contradicted
 }
 
-// lane has the counters of the queries of a lane, and no cache line of any other's: a counter that two processors write to
-// in turn costs them more than all else that a hit does.
+// lane is the counters of one UDP socket's queries. Each has cache lines of its own: a counter that two processors write to in
+// turn costs them more than all else that a hit does.
 type lane struct {
 	_                           [64]byte
 	hits, misses, expired       atomic.Uint64
@@ -88,8 +88,8 @@ func (l *lane) count(e *Entry, expired bool, id uint16) {
 // exactHits is how many hits on an entry are counted one by one.
 const exactHits = 64
 
-// hit counts a hit on e. Those beyond the first are counted by sixteens, about one time in sixteen, as the ID of the query
-// has it: what is asked for most would else be written to by all processors all the time.
+// hit counts a hit on e. The first 64 are counted one by one. From then on a query adds 16 if its ID, which clients draw at random,
+// is a multiple of 16, and else nothing: about right, and what is asked for most is not written to by all processors all the time.
 func (e *Entry) hit(id uint16) {
 	n := e.hits.Load()
 	switch {
@@ -100,8 +100,8 @@ func (e *Entry) hit(id uint16) {
 	}
 }
 
-// credit counts the first hit on what nobody had asked for yet: without it, that query would have gone upstream and
-// waited. The hits after it are any cache's.
+// credit counts the first hit on glue, or on what a bundle fetched, as saved: without mxglue that query would have gone upstream
+// and waited. The hits after it any cache would have had.
 func (l *lane) credit(e *Entry) {
 	if e.mark(credited) {
 		l.savedQueries.Add(1)
