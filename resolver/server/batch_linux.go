@@ -1,7 +1,7 @@
 package server
 
-// Datagrams come and go here, many in one system call. This is the only file with unsafe in it, and this the proof:
-// every pointer that the kernel is given points into a batch or to the octets of a slot. A batch is one allocation on the
+// Datagrams come and go here, many in one system call. This is the only file of the server with unsafe in it, and this the
+// proof: every pointer that the kernel is given points into a batch or to the octets of a slot. A batch is one allocation on the
 // heap, which the garbage collector does not move, and the pointers lie in fields of pointer type, so that it sees them and
 // keeps what they point to; or they are made in the call itself (put), and the kernel keeps none of them beyond it. Every
 // length that the kernel is given is that of what the pointer points to. The calls do not wait (MSG_DONTWAIT), so
@@ -39,11 +39,11 @@ type batch struct {
 	turnFn func(fd uintptr) bool // made once: a method value allocates
 }
 
-// apart keeps the beginnings of buffers from lying a page from each other: then all would fall into one set of the
-// processor's cache, and throw each other out of it.
+// apart is one line of the processor's cache, and is put between the buffers: if each began exactly a page after the one before,
+// their first lines would all compete for the same few places in that cache.
 const apart = 64
 
-// oobRoom is what the control messages with a destination address take up, octets, for both families at once.
+// oobRoom is enough for the control messages with a destination address, octets, for both families at once.
 const oobRoom = 128
 
 // newMover returns what moves datagrams here: batches, or one at a time where the kernel or a filter refuses those.
@@ -178,7 +178,7 @@ func (b *batch) send(fd uintptr, slots []slot) {
 	}
 }
 
-// put sends one reply, of whatever batch that was.
+// put sends one reply to a query of an earlier batch.
 func (b *batch) put(d *slot) {
 	if b.outlet < 0 {
 		b.conn.WriteMsgUDPAddrPort(d.reply, d.oob, d.client)

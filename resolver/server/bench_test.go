@@ -49,7 +49,7 @@ func perQuery(b *testing.B, queries int) {
 
 // BenchmarkBatch is a full batch from the datagrams to the replies, without the system calls and the cache.
 func BenchmarkBatch(b *testing.B) {
-	s, u, slots, all := answering(b), &udpSocket{}, make([]slot, batchSize), new(batchOf)
+	s, u, slots, all := answering(b), &udpSocket{}, make([]slot, batchSize), new(parsed)
 	var waiting sync.WaitGroup
 	var datagrams [batchSize][]byte
 	var room [batchSize][512]byte

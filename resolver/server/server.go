@@ -139,8 +139,8 @@ func (s *settings) allowed(client netip.Addr) bool {
 	return false
 }
 
-// admit parses a message. It returns wire.Accept for a query that is to be answered, or else the reply to send, which is
-// appended to dst, or nil for none.
+// admit parses a message and counts what is wrong with it. It returns wire.Accept for a query that is to be answered. For all else
+// it returns the reply to send, an error appended to dst, or nil for none.
 func (s *Server) admit(by *settings, dst []byte, q *wire.Query, msg []byte, tcp bool) (reply []byte, v wire.Verdict) {
 	v = q.Parse(msg, tcp)
 	switch {

@@ -26,7 +26,7 @@ type mover interface {
 	// serve waits for datagrams, fills slots with them, has them answered and sends the replies, again and again, until
 	// the socket is closed or its read deadline has passed. A reply that cannot be sent is lost, as any datagram may be.
 	serve(answer func(slots []slot))
-	// put sends the reply of a slot that had none when serve's answer returned, or of a copy of it. Any goroutine may call it.
+	// put sends one reply later: that of a copy of a slot, made by answer, whose reply was not there yet. Any goroutine may call it.
 	put(d *slot)
 	// close closes what the mover has opened, after serve.
 	close()
@@ -46,30 +46,30 @@ const (
 	maxDatagram = 4096 // what one datagram can have; longer queries are cut, and then malformed
 )
 
-// batchOf is what goes along with the slots of one socket.
-type batchOf struct {
-	queries [batchSize]wire.Query
-	verdict [batchSize]wire.Verdict
+// parsed is what has been read out of the slots of one socket: query and verdict i are those of slot i.
+type parsed struct {
+	queries  [batchSize]wire.Query
+	verdicts [batchSize]wire.Verdict
 }
 
 // serveUDP answers what comes to a socket until its read deadline ends it.
 func (s *Server) serveUDP(ctx context.Context, u *udpSocket, lane uint8, waiting *sync.WaitGroup) {
-	b := new(batchOf)
-	for i := range b.queries {
-		b.queries[i].Lane = lane
+	p := new(parsed)
+	for i := range p.queries {
+		p.queries[i].Lane = lane
 	}
-	u.serve(func(slots []slot) { s.answer(ctx, u, waiting, b, slots) })
+	u.serve(func(slots []slot) { s.answer(ctx, u, waiting, p, slots) })
 }
 
-// answer answers a batch: hits at once, misses through waiters.
-func (s *Server) answer(ctx context.Context, u *udpSocket, waiting *sync.WaitGroup, b *batchOf, slots []slot) {
-	now, by := time.Now(), s.settings.Load() // one for all: they have been waiting for the same wake-up
+// answer sets the replies of a batch: parse all, tell Near of them, answer the hits, and hand the misses to waiters.
+func (s *Server) answer(ctx context.Context, u *udpSocket, waiting *sync.WaitGroup, p *parsed, slots []slot) {
+	now, by := time.Now(), s.settings.Load() // once for the whole batch: a clock reading for each would be a cost
 	counted := uint64(0)
 	for i := range slots {
-		d, q := &slots[i], &b.queries[i]
+		d, q := &slots[i], &p.queries[i]
 		q.Client = d.client.Addr().WithZone("")
-		d.reply, b.verdict[i] = s.admit(by, d.query[:0], q, d.query, false)
-		if counts(b.verdict[i]) {
+		d.reply, p.verdicts[i] = s.admit(by, d.query[:0], q, d.query, false)
+		if counts(p.verdicts[i]) {
 			counted++
 		}
 		if u.wildcard {
@@ -77,13 +77,13 @@ func (s *Server) answer(ctx context.Context, u *udpSocket, waiting *sync.WaitGro
 		}
 	}
 	s.stats.udp.Add(counted)
-	s.Near(b.queries[:len(slots)])
+	s.Near(p.queries[:len(slots)])
 	for i := range slots {
-		if b.verdict[i] != wire.Accept {
+		if p.verdicts[i] != wire.Accept {
 			continue
 		}
 		d := &slots[i]
-		if d.reply = by.answer(d.query[:0], &b.queries[i], now); d.reply == nil && s.enter(by) {
+		if d.reply = by.answer(d.query[:0], &p.queries[i], now); d.reply == nil && s.enter(by) {
 			s.resolve(ctx, by, u, waiting, d)
 		}
 	}

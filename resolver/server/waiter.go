@@ -9,15 +9,15 @@ import (
 	"github.com/mxglue/mxglue/cache/wire"
 )
 
-// waiter is a goroutine that waits for the replies to misses over UDP, one after the other. Those that have nothing to do
-// are kept for the next: their stacks have grown, and their memory is there.
+// waiter is a goroutine that has a miss over UDP resolved, sends the reply, and then waits for its next miss. Idle ones are kept,
+// because their stacks have grown already, and their buffers are there.
 type waiter struct {
 	*Server
 	by     *settings
 	socket *udpSocket
 	miss   slot // in memory of the waiter's own
 	query  wire.Query
-	work   chan struct{} // has room for one: a miss has been put into the fields above; closed if none comes any more
+	work   chan struct{} // told when a miss has been put into the fields above, which are the waiter's until it is idle again; closed to end it
 }
 
 // resolve hands a miss to a waiter. The place that it takes has been taken already: enter.
@@ -55,18 +55,17 @@ func (w *waiter) answer(ctx context.Context) {
 	}
 }
 
-// idlers are the waiters that have nothing to do. The last that came is the first to go: of its memory most is in the
-// processor's cache still, and those that are too many stay at the bottom.
+// idlers are the idle waiters, a stack: the last that came is the first to get a miss, since most of its memory is in the processor's
+// cache still, and those that are too many stay at the bottom, where trim ends them.
 type idlers struct {
 	mu    sync.Mutex
 	all   []*waiter
 	least int // the fewest that there were since trim looked last
 }
 
-// How many waiters with nothing to do are kept, and how long those that nobody needs, or twice as long.
 const (
-	maxIdle  = 64
-	idleLife = 10 * time.Second
+	maxIdle  = 64               // idle waiters that are kept
+	idleLife = 10 * time.Second // trim ends those that were not needed for so long, up to twice as long
 )
 
 // take returns a waiter that has nothing to do, or nil.
