@@ -11,20 +11,22 @@ import (
 // maxJoined is the most queries that wait for one question; those beyond hear SERVFAIL at once.
 const maxJoined = 256
 
-// flight is a question that is upstream now. Whoever asks it meanwhile waits for the same answer.
+// flight is a question that is upstream now. Whoever asks it meanwhile joins it and waits for the same answer. Its life: board books
+// it, find or start has it asked, by quick (quick.go) or else by fly, and land gives it its entry (landing.go).
 type flight struct {
 	key      string
 	from     cache.Origin
 	settings *settings
 	started  time.Time
 	joined   int           // guarded by Resolver.mu
-	waited   bool          // guarded by Resolver.mu: for by a client or the tester
+	waited   bool          // guarded by Resolver.mu: a client or the tester waits, and not a bundle or a refresh alone
 	who      cache.Asker   // guarded by Resolver.mu: the first of these, with DO if any of them sets it
-	done     chan struct{} // closed when entry is set; made with Resolver.mu held, when there is somebody to wait: waits
-	entry    *cache.Entry
+	done     chan struct{} // guarded by Resolver.mu: made by waits for whoever has to wait, closed by land
+	entry    *cache.Entry  // set once by land, with Resolver.mu held, before done is closed
 }
 
-// waits returns what is closed when the flight has landed.
+// waits returns a channel that is closed when the flight has landed. It is made only here, because most flights land before anybody
+// waits.
 func (r *Resolver) waits(f *flight) <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -84,8 +86,8 @@ func (r *Resolver) find(ctx context.Context, q *wire.Query, by cache.By, now tim
 	}
 }
 
-// start puts q's question in flight for nobody who waits, unless it is there already. It returns nil if that cannot be, or
-// if the answer is cached.
+// start puts q's question in flight, or joins it there, without waiting for it. It returns nil if too much is in flight, or if the
+// answer is cached.
 func (r *Resolver) start(q *wire.Query, by cache.By) *flight {
 	f, first, _ := r.board(q, by, time.Now())
 	if first {
@@ -98,8 +100,9 @@ func (r *Resolver) start(q *wire.Query, by cache.By) *flight {
 	return f
 }
 
-// board joins the flight of q's question, or books one: then the caller is the first, and has to see that it lands. f and e
-// are nil if that cannot be.
+// board joins the flight of q's question, or books a new one: then first is true, and the caller has to see that it lands. If the
+// answer has come into the cache meanwhile it returns that, e, and no flight. f and e are nil if too much is in flight, or too many
+// have joined.
 func (r *Resolver) board(q *wire.Query, by cache.By, now time.Time) (f *flight, first bool, e *cache.Entry) {
 	key := q.Key()
 
@@ -129,8 +132,8 @@ func (r *Resolver) board(q *wire.Query, by cache.By, now time.Time) (f *flight, 
 	return f, true, nil
 }
 
-// room returns how many questions may be in flight for one more to begin. An eighth of the places is for refreshes: what is
-// asked for often is worth more than what a flood of names asks for once.
+// room returns how many questions may be in flight at most when one of this kind begins. An eighth of the places is for refreshes
+// alone: what is asked for often is worth more than what a flood of names asks for once.
 func (r *Resolver) room(by cache.By) int {
 	most := r.settings.Load().MaxInFlight
 	if by == cache.ByRefresh {
@@ -139,8 +142,8 @@ func (r *Resolver) room(by cache.By) int {
 	return most - most/8
 }
 
-// join counts, and credits a bundle with the time that its question has been out before the client asked. It returns nil
-// if too many wait already.
+// join lets q wait for a flight, and counts as saved the time that a bundle's question has been out before the client asked. It
+// returns nil if too many wait already. Called with mu held.
 func (r *Resolver) join(f *flight, q *wire.Query, by cache.By, now time.Time) *flight {
 	if f.joined >= maxJoined {
 		r.stats.joinsRefused.Add(1)
@@ -158,7 +161,8 @@ func (r *Resolver) join(f *flight, q *wire.Query, by cache.By, now time.Time) *f
 	return f
 }
 
-// waitedFor notes who is about to ask for more, if the question is for an MX.
+// waitedFor notes that a client or the tester waits for the flight: if the question is for an MX, it will ask for addresses next.
+// Called with mu held.
 func (f *flight) waitedFor(q *wire.Query, by cache.By) {
 	switch {
 	case by != cache.ByClient && by != cache.ByProber:

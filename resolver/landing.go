@@ -42,7 +42,8 @@ func (r *Resolver) land(f *flight, e *cache.Entry, qtype uint16) {
 // maxLanded is the most flights that are kept for the next questions: as many as are commonly up at a time.
 const maxLanded = 64
 
-// spare keeps a flight that has landed for another question, unless somebody has joined it, who may look at it any time.
+// spare keeps the memory of a flight that has landed for another question, unless somebody has joined it: he may look at it still.
+// Only find may call it, for a flight that it has booked itself and that nobody else was given.
 func (r *Resolver) spare(f *flight) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -52,8 +53,8 @@ func (r *Resolver) spare(f *flight) {
 	}
 }
 
-// lead begins the bundle of an MX answer at once, for one who is about to ask for the addresses. Whoever is told the MX
-// later begins a round for what that did not bring.
+// lead begins the bundle of an MX answer at once if somebody waits for the answer, and will ask for the addresses next. For the
+// other reasons the first hit that has them begins a round.
 func (r *Resolver) lead(f *flight, mx *cache.Entry) {
 	r.mu.Lock()
 	waited, who := f.waited, f.who

@@ -12,20 +12,20 @@ import (
 	"github.com/mxglue/mxglue/resolver/upstream"
 )
 
-// quickWait is how long the quick way waits for an answer. It is short enough to come before everything that has to be
-// done about slow ones, and long enough for what an upstream knows, or finds out soon.
+// quickWait is how long the quick way waits for an answer: long enough for what an upstream knows or finds out soon, and less than
+// what anything is done after about a slow one (FirstTry, StaleAfter, TCP).
 const quickWait = 200 * time.Millisecond
 
-// begun is a question on its way to a member by the quick way.
+// begun is a question that the quick way has put to a member and that the long way (forward) goes on with.
 type begun struct {
 	*upstream.Asked
 	member *member
 	at     time.Time
 }
 
-// quick takes a flight now the short way that most can go: to one upstream over UDP, with one response that is stored as
-// it is, all on this goroutine. It returns the entry with which the flight has landed. Or else the flight has to fly; what is
-// on its way by then is returned.
+// quick takes a flight the short way that most can go: to one upstream over UDP, for one response that is stored as it is, all on
+// this goroutine. It returns the entry with which the flight has landed. If it returns none the flight has to fly, and begun, if
+// it is not nil, is the question that is out by then.
 func (r *Resolver) quick(f *flight, began time.Time) (*begun, *cache.Entry) {
 	rt, m := r.quickRoute(f)
 	if m == nil {
@@ -49,7 +49,7 @@ func (r *Resolver) quick(f *flight, began time.Time) (*begun, *cache.Entry) {
 		msg[3] &^= ad
 	}
 	e := r.cache.StorePlain(msg, from, now)
-	msg[3] |= ad // what it said of itself is noted, believed or not
+	msg[3] |= ad // Done notes that the upstream has set AD, believed or not
 	if e == nil {
 		if resp, err := asked.Unpack(); err == nil {
 			e = r.keep(rt, m, resp, f.from)
@@ -100,7 +100,7 @@ func (b *begun) resume(ctx context.Context) func() (*upstream.Response, error) {
 	}
 }
 
-// end drops a question that nobody has taken up.
+// end closes the socket of a question with which nobody has gone on.
 func (b *begun) end() {
 	if b != nil {
 		b.Close()

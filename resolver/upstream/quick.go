@@ -24,9 +24,9 @@ type Asked struct {
 	query    []byte
 	began    time.Time
 
-	got        []byte // the datagram that ended the quick way: it is no lie, or nobody could tell without unpacking it
-	mismatched int
-	plain      bool
+	got        []byte // the datagram with the query's ID that ended the quick way, plain or not; nil if none came
+	mismatched int    // datagrams with another ID before it
+	plain      bool   // got is an answer that need not be unpacked: Plain
 }
 
 // Ask puts a packed question with recursion, DO and, if cd is set, CD on the quick way now and waits for the answer, at
