@@ -188,7 +188,7 @@ func (c *Cache) Append(dst []byte, e *Entry, q *wire.Query, now time.Time) []byt
 // noCounts are those of a reply without records: answer, authority, additional.
 var noCounts = make([]byte, 6)
 
-// cut returns the last border of f that has room and lives, and the packed counts of the records before it.
+// cut returns where the longest reply ends that has room and lives, and its packed counts of records.
 func (f *form) cut(room int, age time.Duration) (end int, counts []byte) {
 	seconds := age / time.Second
 	if int(f.end) <= room && seconds < time.Duration(f.life) {

@@ -16,7 +16,8 @@
 //
 //  5. [Cache.Answer] folds the question into the key, finds the entry in the table before the book (front.go), which is read
 //     without a lock, or else in the book, and asks whether it lives and fits this client. [Cache.Near] has looked for those
-//     of the whole batch before, so that their memory comes at once. An old answer lives on while a failure of its question is remembered, or while it is fetched anew (stale.go).
+//     of the whole batch before, so that their memory comes at once. An answer that has ended is still given while a failure of
+//     its question is remembered, or while it is fetched anew (stale.go).
 //  6. The reply is a prefix of the packed message with ID, flags, spelling and TTLs stamped on it.
 //
 // [Cache.Reconfigure] changes the rules for what comes in, and the room; [Cache.Rerouted] forgets what others are asked about now.

@@ -11,22 +11,21 @@ import (
 	"github.com/mxglue/mxglue/cache/wire"
 )
 
-// form is a packed reply without OPT, in one piece of memory with what is known of it: the message, where its TTLs lie
-// (two octets each, as many as it has records), and the borders before its end at which a reply may end, too. ID, RD, CD,
-// AD, TC, the question's spelling and the TTLs are stamped on copies of it.
+// form is a packed reply without OPT. ID, RD, CD, AD, TC, the question's spelling and the TTLs are stamped on copies of it. packed is
+// one piece of memory with three parts: the message; the offset of each record's TTL in it (two octets each); and the cuts
+// (cutLen octets each), which are the places before the message's end where a reply may end, too.
 type form struct {
 	packed   []byte
 	end      uint16 // of the message
 	question uint16 // the end of the question, where the shortest reply ends
 	needed   uint16 // what was asked for ends here: a reply that ends before is partial, TC (RFC 2181 §9)
-	cuts     uint16 // how many borders there are before the end
+	cuts     uint16 // how many there are before the end
 	life     uint32 // of the whole message, as of a cut
 	ttl      uint32 // seconds: how long an entry answers with it
 }
 
-// cut is a border behind the question at which a reply may end: between two RRsets of the answer, or after a section. A
-// section of authority or additional records is given back while all of it lives: what lies behind its first record to
-// end lives on unseen.
+// cut is a place behind the question at which a reply may end: between two RRsets of the answer, or after a section. An authority or
+// additional section is given back only while all its records live: when the first has ended, the section is left out.
 type cut struct {
 	end    uint16
 	counts [3]uint16 // answer, authority, additional
@@ -50,7 +49,7 @@ func (f *form) hash(seed maphash.Seed, cd bool) uint64 {
 	return maphash.Bytes(seed, wire.AppendKey(buf[:0], f.asked(), cd))
 }
 
-// on returns what f says of its octets, of a copy of them: f's own need not be on the heap.
+// on returns f with packed, a copy of its octets, in their place: f's own may be on the stack.
 func (f *form) on(packed []byte) form {
 	return form{packed, f.end, f.question, f.needed, f.cuts, f.life, f.ttl}
 }

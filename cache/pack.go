@@ -10,10 +10,12 @@ import (
 // errTooLong is what a response is called that cannot be packed into one message.
 var errTooLong = errors.New("does not fit in 65535 octets")
 
-// pack makes the forms of m: for clients with DO, and for those without where that differs, else nil. The question must be m's own. OPT and TSIG belong to the hop they came over and stay
-// behind. m is changed: the question and the owners equal to it get one spelling, lower case, so that they compress to
-// the question, and every client reads its own spelling back. negative says that the chain ends without data, so that
-// the authority section is part of what was asked for; for clients with DO it is that, too, where it proves a wildcard.
+// pack makes the two forms of m: full for clients with DO, and plain for those without, nil if it would be the same. OPT and TSIG
+// belong to the hop they came over and are left out. negative says that the chain ends without data, so that the authority
+// section is part of what was asked for; for clients with DO it is that, too, where it proves a wildcard.
+//
+// m is changed: the question and the owners equal to it are brought to lower case, so that they compress to the question, and
+// every client reads its own spelling back.
 func pack(m *dns.Msg, negative bool) (full form, plain *form, err error) {
 	qname := strings.ToLower(m.Question[0].Name)
 	m.Question[0].Name = qname

@@ -61,8 +61,7 @@ func (s *settings) members() (all []*member) {
 // Reconfigure makes every question from now on go by other options, but for Log, and other upstreams, of which there must be
 // one. Questions in flight end by what they began with, and none joins them any more. An upstream that was there before,
 // which is the same *Upstream, keeps its health and its connections; one that is gone is closed when the last question that
-// may wait for it has ended. An MX answer that was stored without Bundle gets one when it has
-// been fetched anew.
+// may wait for it has ended. An MX answer that was stored without Bundle gets one when it has been fetched anew.
 func (r *Resolver) Reconfigure(o Options, upstreams []*upstream.Upstream) {
 	old := r.settings.Load()
 	now, before := newSettings(o, upstreams, old.members()), old.members()
