@@ -29,7 +29,7 @@ type Options struct {
 	GlueForAll     bool          // glue answers every client, not only the one that was sent it
 	GluePrivate    bool          // glue may be RFC 1918, ULA and loopback addresses
 	NegativeMaxTTL time.Duration // the longest life of NXDOMAIN and NODATA (1 h)
-	MinTTL, MaxTTL time.Duration // bounds of the TTLs of answers; 0 is none, which is what RFC 1035 §3.2.1 means a TTL to be
+	MinTTL, MaxTTL time.Duration // bounds of the TTLs of answers; 0 is none but seven days (RFC 8767 §4)
 	Log            *slog.Logger  // (slog.Default)
 	// Configured says whether a name's answers are configured, so that no glue is taken for it. nil means none is.
 	Configured func(name string) bool

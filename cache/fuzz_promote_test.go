@@ -82,9 +82,6 @@ func (r mxResponse) addresses(name string, qtype uint16) (all map[string]int, tt
 		if h := rr.Header(); h.Class == dns.ClassINET && h.Rrtype == qtype && strings.EqualFold(h.Name, name) {
 			all[strings.Fields(rr.String())[4]]++
 			ttl = min(ttl, h.Ttl)
-			if h.Ttl >= 1<<31 {
-				ttl = 0
-			}
 		}
 	}
 	return all, ttl

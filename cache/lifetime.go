@@ -8,6 +8,9 @@ import (
 	"github.com/miekg/dns"
 )
 
+// maxTTL is the longest TTL, seconds: seven days (RFC 8767 §4).
+const maxTTL = 7 * 24 * 60 * 60
+
 // failureTTL is how long SERVFAIL is remembered (RFC 9520 §3.2 asks for at least 1 s and allows 5 min). It is not
 // doubled: a mail server repeats within seconds and then defers for many minutes, so a short memory costs little and a
 // long one delays mail.
@@ -91,14 +94,13 @@ func (c *Cache) lifetime(m *dns.Msg, end string) time.Duration {
 	return life
 }
 
-// boundTTLs makes TTLs with the top bit set 0 (RFC 2181 §8). RFC 8767 §4 would take them for large ones: nobody publishes one
-// on purpose, and an accident is better not remembered.
+// boundTTLs takes what is longer than maxTTL for that. A TTL with the top bit set is a long one, too: RFC 8767 §4 amends
+// RFC 2181 §8, which has it for 0.
 func boundTTLs(m *dns.Msg) {
 	for _, rrs := range [][]dns.RR{m.Answer, m.Ns, m.Extra} {
 		for _, rr := range rrs {
-			if h := rr.Header(); h.Ttl > 1<<31-1 {
-				h.Ttl = 0
-			}
+			h := rr.Header()
+			h.Ttl = min(h.Ttl, maxTTL)
 		}
 	}
 }

@@ -82,13 +82,13 @@ func (p *plain) take(r wire.Record) bool {
 	if p.question == 0 {
 		p.question, p.end = r.Start, r.Start
 		p.qtype = binary.BigEndian.Uint16(p.msg[r.Start-4:])
-		p.ttl = 1<<31 - 1
+		p.ttl = maxTTL
 	}
 	ttl, data := binary.BigEndian.Uint32(p.msg[r.TTL:]), p.msg[r.TTL+6:r.End]
 	if r.Section == 2 {
 		return r.Type == dns.TypeOPT
 	}
-	if binary.BigEndian.Uint16(p.msg[r.TTL-2:]) != dns.ClassINET || ttl > 1<<31-1 {
+	if binary.BigEndian.Uint16(p.msg[r.TTL-2:]) != dns.ClassINET || ttl > maxTTL {
 		return false
 	}
 	p.ttl, p.end = min(p.ttl, ttl), r.End

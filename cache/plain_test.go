@@ -30,7 +30,7 @@ var shapes = []struct {
 	{"no such data, authentic", "a.example TLSA ad" + soaOfExample, true},
 	{"the zone itself", "example MX" + soaOfExample, true},
 	{"the root's word", "a. AAAA nx\n authority:\n . 86400 IN SOA a.root. nstld. 1 2 3 4 86400", true},
-	{"the longest TTL", "a.example A\n a.example. 2147483647 IN A 192.0.2.1", true},
+	{"the longest TTL", "a.example A\n a.example. 604800 IN A 192.0.2.1", true},
 
 	{"nothing", "a.example A", false},
 	{"CNAME", "a.example A\n a.example. 60 IN CNAME b.example.\n b.example. 60 IN A 192.0.2.1", false},
@@ -40,6 +40,7 @@ var shapes = []struct {
 	{"a foreign class", "a.example A\n a.example. 60 CH A 192.0.2.1", false},
 	{"signed", "a.example A" + oneAddress + "\n a.example. 60 IN RRSIG A 13 2 60 20300101000000 20260101000000 1 example. AAAA", false},
 	{"TTL 0", "a.example A\n a.example. 0 IN A 192.0.2.1", false},
+	{"TTL above seven days", "a.example A\n a.example. 604801 IN A 192.0.2.1", false},
 	{"TTL with the top bit", "a.example A\n a.example. 2147483648 IN A 192.0.2.1", false},
 	{"name servers beside it", "a.example A" + oneAddress + "\n authority:\n example. 60 IN NS ns.example.", false},
 	{"SOA beside it", "a.example A" + oneAddress + soaOfExample, false},
