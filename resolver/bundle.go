@@ -1,6 +1,8 @@
 package resolver
 
 import (
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +40,7 @@ var bundleReasons = [...]cache.Reason{cache.WakeBundle, cache.WakeBundleOther, c
 // in flight, so that the address queries that come next join them.
 func (r *Resolver) round(mx *cache.Entry, who cache.Asker) {
 	hosts, more := mx.Targets()
+	hosts = slices.DeleteFunc(hosts, isAddress)
 	if len(hosts) == 0 {
 		return
 	}
@@ -51,6 +54,14 @@ func (r *Resolver) round(mx *cache.Entry, who cache.Asker) {
 		b.ask(host, dns.TypeAAAA)
 	}
 	go b.finish()
+}
+
+// isAddress says whether an IP address stands where a host's name should, in brackets or not: no name ends in a number
+// (RFC 3696 §2), so nothing could come of asking for it.
+func isAddress(host string) bool {
+	name := strings.TrimSuffix(host, ".")
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	return strings.Trim(last, "0123456789]") == "" || strings.Contains(last, ":")
 }
 
 // ask puts the question for one name of the bundle in flight, unless it is cached or the budget is spent.
