@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
@@ -171,6 +172,44 @@ func TestClientDoesNotRead(t *testing.T) {
 				synctest.Wait()
 				if n := s.Stats().TCPConnections; n != 0 || s.waiting.Load() != 0 {
 					t.Errorf("%d connections open, %d queries wait", n, s.waiting.Load())
+				}
+			})
+		})
+	}
+}
+
+// halfClosed is a connection of which the client has ended its side, having said something.
+type halfClosed struct {
+	net.Conn
+	said io.Reader
+}
+
+func (h halfClosed) Read(b []byte) (int, error) { return h.said.Read(b) }
+
+// A client that has ended its side has as long for its answers as an idle one: if it takes them drop by drop, or if they
+// are not to be had.
+func TestHalfClosedEnds(t *testing.T) {
+	for name, resolve := range map[string]func(context.Context, []byte, *wire.Query) []byte{
+		"drip":  func(_ context.Context, dst []byte, q *wire.Query) []byte { return wire.AppendError(dst, q, 0) },
+		"hangs": func(ctx context.Context, _ []byte, _ *wire.Query) []byte { <-ctx.Done(); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := wired(Options{})
+			s.Resolve = resolve
+			inBubble(t, s, func(t *testing.T, p *pipes, _ func() time.Duration) {
+				var said []byte
+				for id := range uint16(30) {
+					said = append(said, framed(query(id, miss))...)
+				}
+				client, server := net.Pipe()
+				start := time.Now()
+				p.incoming <- loopback{halfClosed{server, bytes.NewReader(said)}}
+				for err := error(nil); err == nil; _, err = io.ReadFull(client, make([]byte, 2+len(query(0, miss)))) {
+					time.Sleep(4 * time.Second)
+				}
+				synctest.Wait()
+				if n, waiting := s.Stats().TCPConnections, s.waiting.Load(); n != 0 || waiting != 0 || time.Since(start) > tcpIdle+4*time.Second {
+					t.Errorf("%d connections open and %d queries wait after %v", n, waiting, time.Since(start))
 				}
 			})
 		})

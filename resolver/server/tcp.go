@@ -73,8 +73,13 @@ type tcpConn struct {
 // the server stops.
 func (c *tcpConn) serve(ctx context.Context) {
 	defer c.conn.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var waiting sync.WaitGroup
-	defer waiting.Wait()
+	defer func() { // who has ended its side may still be reading, for as long as an idle client may stay
+		defer time.AfterFunc(tcpIdle, func() { cancel(); c.conn.Close() }).Stop()
+		waiting.Wait()
+	}()
 	pipelined := make(chan struct{}, tcpPipelined)
 	in := bufio.NewReaderSize(c.conn, 4096)
 	var ready []byte // replies that can go out together, because the next query has come already

@@ -151,7 +151,7 @@ func TestLargestQuery(t *testing.T) {
 }
 
 // A client that has ended its side, having asked, gets its answers: it may still be reading. (RFC 7766 §6.2.4 forbids
-// answers to one that has closed the whole connection, which looks the same from here.)
+// answers to one that has closed the whole connection, which looks the same from here until it resets.)
 func TestHalfClosed(t *testing.T) {
 	s := wired(Options{})
 	arrived, goOn := make(chan struct{}), make(chan struct{})
