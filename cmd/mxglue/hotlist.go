@@ -24,6 +24,7 @@ const (
 type hotlist struct {
 	file   string
 	before []cache.Asked // of the run before this one; counts for half as much each time that the file is written
+	failed bool          // the file could not be written the last time
 }
 
 // newHotlist reads the file; nil is none. One that is not there yet is an empty one. One that is there and no hot list is
@@ -37,10 +38,11 @@ func newHotlist(file string, log *slog.Logger) *hotlist {
 		log.Warn("going on without a hot list: delete the file or mend it, or name another (cache.hotlist)", "error", err)
 		return nil
 	}
-	return &hotlist{file, before}
+	return &hotlist{file: file, before: before}
 }
 
-// run asks what was asked most before, politely, and writes the file every five minutes and once ctx ends.
+// run asks what was asked most before, politely, and writes the file every five minutes and once ctx ends. When nobody has
+// asked anything, the file stays as it is.
 func (h *hotlist) run(ctx context.Context, answers *cache.Cache, warm func(context.Context, []cache.Asked), log *slog.Logger) {
 	warmed := make(chan struct{})
 	before := slices.Clone(h.before)
@@ -48,6 +50,7 @@ func (h *hotlist) run(ctx context.Context, answers *cache.Cache, warm func(conte
 		defer close(warmed)
 		warm(ctx, before)
 	}()
+	h.tell(tryHotlist(h.file), log)
 	tick := time.NewTicker(saveHotEach)
 	defer tick.Stop()
 	for ended := false; !ended; {
@@ -56,18 +59,23 @@ func (h *hotlist) run(ctx context.Context, answers *cache.Cache, warm func(conte
 		case <-ctx.Done():
 			ended = true
 		}
-		if err := h.save(answers.Hottest(maxHot)); err != nil {
-			log.Warn("hot list not written: is its directory writable? (cache.hotlist)", "error", err)
+		if now := answers.Hottest(maxHot); len(now) > 0 {
+			h.tell(h.save(now), log)
 		}
 	}
 	<-warmed
 }
 
-// save writes what is asked most now, and what was before. When nobody has asked anything, the file stays as it is.
-func (h *hotlist) save(now []cache.Asked) error {
-	if len(now) == 0 {
-		return nil
+// tell logs that the file cannot be written, once and not every five minutes.
+func (h *hotlist) tell(err error, log *slog.Logger) {
+	if err != nil && !h.failed {
+		log.Warn("hot list cannot be written, so a restart will be a cold start: is its directory writable? (cache.hotlist)", "error", err)
 	}
+	h.failed = err != nil
+}
+
+// save writes what is asked most now, and what was before.
+func (h *hotlist) save(now []cache.Asked) error {
 	h.age()
 	return writeHotlist(h.file, merge(now, h.before))
 }

@@ -121,10 +121,24 @@ func formatHotlist(all []cache.Asked) []byte {
 	return text.Bytes()
 }
 
+// tryHotlist says why writeHotlist could not make a file now.
+func tryHotlist(file string) error {
+	temp, err := newHotlistFile(file)
+	if err != nil {
+		return err
+	}
+	return errors.Join(temp.Close(), os.Remove(temp.Name()))
+}
+
+// newHotlistFile makes the file that is to take the place of the old one. Nobody else may read it: it tells who writes to whom.
+func newHotlistFile(file string) (*os.File, error) {
+	return os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*") // mode 0600
+}
+
 // writeHotlist puts a new file in the place of the old one, at once and whole: who reads it finds the one or the other,
-// after a power failure too. Nobody else may read it: it tells who writes to whom.
+// after a power failure too.
 func writeHotlist(file string, all []cache.Asked) (err error) {
-	temp, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*") // mode 0600
+	temp, err := newHotlistFile(file)
 	if err != nil {
 		return err
 	}

@@ -179,15 +179,48 @@ func TestAFileThatIsNoHotlistIsLetBe(t *testing.T) {
 	})
 }
 
-func TestAHotlistThatCannotBeWrittenIsLogged(t *testing.T) {
+// A hot list that cannot be written is told when mxglue starts, before there is anything to write, and again only after it
+// could be written.
+func TestAHotlistThatCannotBeWrittenIsToldOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, end := begin(t, filepath.Join(t.TempDir(), "nowhere", "hot"))
+		dir := filepath.Join(t.TempDir(), "nowhere")
+		l, end := begin(t, filepath.Join(dir, "hot"))
+		told := func() int {
+			synctest.Wait()
+			return strings.Count(l.log.String(), "hot list cannot be written")
+		}
+		if told() != 1 || !strings.Contains(l.log.String(), dir) {
+			t.Errorf("at the start the log says\n%s\nwant one line that names the file", l.log.String())
+		}
+		time.Sleep(saveHotEach + time.Second) // nobody has asked anything yet
 		l.ask(t, "mail.example.", 2)
+		time.Sleep(2 * saveHotEach)
+		if told() != 1 {
+			t.Errorf("after a quarter of an hour the log says\n%s", l.log.String())
+		}
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(saveHotEach)
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
 		end()
-		if log := l.log.String(); !strings.Contains(log, "hot list not written") || !strings.Contains(log, "nowhere") {
-			t.Errorf("the log says\n%s", log)
+		if told() != 2 {
+			t.Errorf("when the directory has gone again the log says\n%s", l.log.String())
 		}
 	})
+}
+
+// Where a hot list can be written, looking whether it can leaves nothing behind.
+func TestTryingAHotlistLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	if err := tryHotlist(filepath.Join(dir, "hot")); err != nil {
+		t.Error(err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
+		t.Errorf("%v is left (%v)", entries, err)
+	}
 }
 
 func TestHotlistsAreBoundedWhenMerged(t *testing.T) {
