@@ -76,7 +76,7 @@ func New(o Options, now time.Time) *Cache {
 	for i := range c.shards {
 		c.shards[i].init(c.seed, share(o.Entries, n, i), o.Memory/n)
 	}
-	c.claims.init(max(o.Entries/4, leastClaims))
+	c.claims.init(o.claims())
 	return c
 }
 

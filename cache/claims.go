@@ -17,9 +17,18 @@ import (
 // disagree on gets no glue.
 const claimLife = 24 * time.Hour
 
-// leastClaims keeps the book useful beside a small cache. What it holds at most, a quarter of cache.entries, is also what
-// it takes to wash a claim out: some thousand MX answers that a stranger would have to make this mail server ask for.
+// leastClaims keeps the book useful beside a small cache. What it holds at most is also what it takes to wash a claim out:
+// some hundred MX answers of 32 hosts each that a stranger would have to make this mail server ask for.
 const leastClaims = 4096
+
+// claimSize is what a claim takes up, octets, with names of common length; 2300 with the longest there are.
+const claimSize = 256
+
+// claims returns how many claims the book holds at most: a stranger can fill it, and is to get no more than an eighth of the
+// room that entries have.
+func (o Options) claims() int {
+	return max(min(o.Entries/4, o.Memory/8/claimSize), leastClaims)
+}
 
 // claims is the book of who says what of which host: guard 6. evil.example may name mail.bank.example as its exchanger
 // and put any address beside it; once anybody else names that host with another address, or names it without one,
@@ -53,6 +62,12 @@ func (cs *claims) init(size int) {
 	cs.lru, _ = simplelru.NewLRU[uint64, *claim](size, nil) // errs on sizes below 1 only
 	cs.refused = make(map[refusal]uint64)
 	cs.tell = rate.NewLimiter(rate.Every(time.Minute), 5)
+}
+
+func (cs *claims) resize(size int) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.lru.Resize(size)
 }
 
 // note writes down that owner names a host with this set, 0 being none, and returns claimed if somebody else disagrees. A

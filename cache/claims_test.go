@@ -170,3 +170,26 @@ func TestDiffersSeldomLogged(t *testing.T) {
 		t.Errorf("%d counted, want 103", n)
 	}
 }
+
+// However many hosts strangers name, the book of who named them has its bounds: a quarter of the entries and an eighth of
+// the memory, by the options of now.
+func TestClaimsAreBounded(t *testing.T) {
+	c := New(Options{Entries: 100_000, Memory: 16 << 20}, epoch)
+	flood := func() int {
+		for i := range uint64(30_000) {
+			c.claims.note(i, "a.example.", i|1, 0, time.Hour)
+		}
+		return c.claims.lru.Len()
+	}
+	if got := flood(); got != 8192 {
+		t.Errorf("%d claims beside 16 MiB, want 8192", got)
+	}
+	c.Reconfigure(Options{Entries: 100_000, Memory: 256 << 20})
+	if got := flood(); got != 25_000 {
+		t.Errorf("%d claims beside 100000 entries, want 25000", got)
+	}
+	c.Reconfigure(Options{Entries: 100, Memory: 1 << 20})
+	if got := c.claims.lru.Len(); got != leastClaims {
+		t.Errorf("%d claims beside a small cache, want %d", got, leastClaims)
+	}
+}

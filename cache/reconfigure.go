@@ -17,6 +17,7 @@ func (c *Cache) Reconfigure(o Options) {
 	}
 	c.claims.deciding.Unlock()
 
+	c.claims.resize(o.claims())
 	n := len(c.shards)
 	for i := range c.shards {
 		c.shards[i].resize(max(1, share(o.Entries, n, i)), o.Memory/n)
