@@ -54,8 +54,10 @@ func targetsOf(m *dns.Msg, owner string) []string {
 	}
 	slices.SortStableFunc(all, func(a, b target) int { return int(a.preference) - int(b.preference) })
 	var names []string
+	seen := map[string]bool{".": true, "": true} // "." is null MX (RFC 7505 §3), and no service (RFC 2782); "" came without RDATA
 	for _, t := range all {
-		if t.name != "." && t.name != "" && !slices.Contains(names, t.name) { // "." is null MX (RFC 7505 §3), and no service (RFC 2782); "" came without RDATA
+		if !seen[t.name] {
+			seen[t.name] = true
 			names = append(names, t.name)
 		}
 	}
