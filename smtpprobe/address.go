@@ -163,17 +163,8 @@ func (r *run) settleWithout(ctx context.Context, e *Exchanger, errs []error) {
 // targets returns the addresses of an answer, each once, in its order.
 func (ans answer) targets() []target {
 	var found []target
-	for _, rr := range ans.rrs {
-		var address netip.Addr
-		switch rr := rr.(type) {
-		case *dns.A:
-			address, _ = netip.AddrFromSlice(rr.A.To4())
-		case *dns.AAAA:
-			address, _ = netip.AddrFromSlice(rr.AAAA)
-		}
-		if t := (target{address, ans.source, ans.ttl, ans.ad}); address.IsValid() && !slices.Contains(found, t) {
-			found = append(found, t)
-		}
+	for _, address := range lookup.Addresses(ans.rrs) {
+		found = append(found, target{address, ans.source, ans.ttl, ans.ad})
 	}
 	return found
 }

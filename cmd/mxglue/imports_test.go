@@ -12,13 +12,13 @@ const module = "github.com/mxglue/mxglue/"
 // mayImport is who imports whom among our packages. A new arrow is a decision: it is made here, with its reason.
 var mayImport = map[string][]string{
 	"cmd/mxglue": {"cache", "cache/wire", "cmd/mxglue/doctor", "cmd/mxglue/querylog", "cmd/mxglue/status", "resolver", "resolver/server", "resolver/upstream", "smtpprobe", "smtpprobe/bulk",
-		"smtpprobe/dane", "smtpprobe/fakemx", "smtpprobe/monitor", "smtpprobe/sts"}, // wires all, prints reports
+		"smtpprobe/dane", "smtpprobe/fakemx", "smtpprobe/lookup", "smtpprobe/monitor", "smtpprobe/sts"}, // wires all, prints reports
 	"cmd/mxglue/status": {"cache", "resolver", "resolver/server", "resolver/upstream", "smtpprobe", "smtpprobe/dane", "smtpprobe/lookup",
 		"smtpprobe/monitor", "smtpprobe/sts"}, // their Stats, reports and states
-	"cmd/mxglue/doctor":           {"resolver/upstream", "smtpprobe"}, // asks as they do; the daemon and the configuration come through its fields
-	"cmd/mxglue/querylog":         {"cache/wire"},                     // writes down packed questions and replies
-	"cmd/mxglue/e2e":              {},                                 // sees the binary only
-	"cmd/mxglue/bench":            {},                                 // sees the binary only
+	"cmd/mxglue/doctor":           {"resolver/upstream", "smtpprobe", "smtpprobe/lookup"}, // asks as they do; the daemon and the configuration come through its fields
+	"cmd/mxglue/querylog":         {"cache/wire"},                                         // writes down packed questions and replies
+	"cmd/mxglue/e2e":              {},                                                     // sees the binary only
+	"cmd/mxglue/bench":            {},                                                     // sees the binary only
 	"resolver":                    {"cache", "cache/wire", "resolver/upstream"},
 	"resolver/server":             {"cache/wire"}, // works on packed messages: a package that cannot unpack cannot get slow
 	"resolver/upstream":           {"cache/wire"}, // the quick way stays packed

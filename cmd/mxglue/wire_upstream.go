@@ -15,6 +15,7 @@ import (
 
 	"github.com/mxglue/mxglue/resolver"
 	"github.com/mxglue/mxglue/resolver/upstream"
+	"github.com/mxglue/mxglue/smtpprobe/lookup"
 )
 
 // knownUpstreams are the upstreams that a configuration names, and what asks them. One that is named several times is one.
@@ -67,7 +68,9 @@ func (k *knownUpstreams) get(key string, addresses []string, made map[string]*up
 			}
 			u.RootCAs, u.Case0x20 = k.roots, k.caseMix
 			guide := k.guide
-			u.Lookup = func(ctx context.Context, host string) ([]netip.Addr, error) { return lookup(ctx, *guide.Load(), host) }
+			u.Lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
+				return addressesOf(ctx, *guide.Load(), host)
+			}
 		}
 		k.all[address] = u
 		list = append(list, u)
@@ -96,11 +99,11 @@ func (k *knownUpstreams) use() { k.guide.Store(&k.guides) }
 // lookupPatience is how long one upstream may take to say where another is: a question waits for it.
 const lookupPatience = time.Second
 
-// lookup asks upstreams in turn for a host's IPv4 and IPv6 addresses, until one knows some.
-func lookup(ctx context.Context, upstreams []*upstream.Upstream, host string) ([]netip.Addr, error) {
+// addressesOf asks upstreams in turn for a host's IPv4 and IPv6 addresses, until one knows some.
+func addressesOf(ctx context.Context, upstreams []*upstream.Upstream, host string) ([]netip.Addr, error) {
 	var failed []error
 	for _, u := range upstreams {
-		addrs, err := lookupAt(ctx, u, host)
+		addrs, err := addressesAt(ctx, u, host)
 		if len(addrs) > 0 {
 			return addrs, nil
 		}
@@ -109,7 +112,7 @@ func lookup(ctx context.Context, upstreams []*upstream.Upstream, host string) ([
 	return nil, errors.Join(failed...)
 }
 
-func lookupAt(ctx context.Context, u *upstream.Upstream, host string) (addrs []netip.Addr, err error) {
+func addressesAt(ctx context.Context, u *upstream.Upstream, host string) (addrs []netip.Addr, err error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupPatience)
 	defer cancel()
 	for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
@@ -117,26 +120,9 @@ func lookupAt(ctx context.Context, u *upstream.Upstream, host string) (addrs []n
 		if err != nil {
 			return addrs, err
 		}
-		addrs = append(addrs, addresses(r.Msg)...)
+		addrs = append(addrs, lookup.Addresses(r.Msg.Answer)...)
 	}
 	return addrs, nil
-}
-
-// addresses are those of the answer section, at whatever end of a chain of aliases they stand.
-func addresses(m *dns.Msg) (addrs []netip.Addr) {
-	for _, rr := range m.Answer {
-		var ip []byte
-		switch rr := rr.(type) {
-		case *dns.A:
-			ip = rr.A
-		case *dns.AAAA:
-			ip = rr.AAAA
-		}
-		if addr, ok := netip.AddrFromSlice(ip); ok {
-			addrs = append(addrs, addr.Unmap())
-		}
-	}
-	return addrs
 }
 
 // readRoots reads the authorities of a PEM file that a key or a flag names; nil, the system's, without a file.

@@ -114,11 +114,11 @@ func TestLookupAsksTheNextOne(t *testing.T) {
 		}
 		upstreams = append(upstreams, u)
 	}
-	got, err := lookup(t.Context(), upstreams, "dns.example")
+	got, err := addressesOf(t.Context(), upstreams, "dns.example")
 	if err != nil || !slices.Equal(got, []netip.Addr{netip.MustParseAddr("192.0.2.1")}) {
 		t.Errorf("looked up %v, %v; want 192.0.2.1", got, err)
 	}
-	got, err = lookup(t.Context(), upstreams[:2], "dns.example")
+	got, err = addressesOf(t.Context(), upstreams[:2], "dns.example")
 	if err != nil || got != nil {
 		t.Errorf("looked up %v, %v; want nothing", got, err)
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
+
+	"github.com/mxglue/mxglue/smtpprobe/lookup"
 )
 
 var (
@@ -68,18 +70,5 @@ func (d *Doctor) addresses(ctx context.Context, name string, qtype uint16) ([]ne
 	if err != nil {
 		return nil, err
 	}
-	var found []netip.Addr
-	for _, rr := range r.Answer {
-		var ip []byte
-		switch rr := rr.(type) {
-		case *dns.A:
-			ip = rr.A
-		case *dns.AAAA:
-			ip = rr.AAAA
-		}
-		if addr, is := netip.AddrFromSlice(ip); is {
-			found = append(found, addr.Unmap())
-		}
-	}
-	return found, nil
+	return lookup.Addresses(r.Answer), nil
 }
