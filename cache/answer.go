@@ -73,7 +73,7 @@ func (c *Cache) lookup(s *shard, hash uint64, key []byte, q *wire.Query, at time
 		return answer, false
 	}
 	failure := s.get(hash, RankFailure, key)
-	if failure != nil && !failure.lives(at) {
+	if failure != nil && (!failure.lives(at) || answer != nil && failure.arrived < answer.arrived) { // upstream has answered since
 		failure = nil
 	}
 	if failure != nil && answer != nil && answer.staleFits(q, at) {
