@@ -80,7 +80,7 @@ func (r mxResponse) addresses(name string, qtype uint16) (all map[string]int, tt
 	all, ttl = map[string]int{}, 300
 	for _, rr := range r.Extra {
 		if h := rr.Header(); h.Class == dns.ClassINET && h.Rrtype == qtype && strings.EqualFold(h.Name, name) {
-			all[strings.Fields(rr.String())[4]]++
+			all[strings.Fields(rr.String())[4]] = 1 // an RRset has no record twice (RFC 2181 §5)
 			ttl = min(ttl, h.Ttl)
 		}
 	}
