@@ -9,6 +9,9 @@ import (
 	"testing"
 )
 
+// lonely is an address where nobody else draws ports, so that one which is taken for UDP alone is free for TCP.
+const lonely = "127.0.0.8:0"
+
 // file gives a socket away, as systemd hands it over, and closes it here.
 func file(t *testing.T, socket interface {
 	File() (*os.File, error)
@@ -49,9 +52,9 @@ func TestAdopt(t *testing.T) {
 		name, addr string
 		tcp, udp   bool
 	}{
-		{"both", "127.0.0.1:0", true, true},
-		{"UDP only", "127.0.0.1:0", false, true},
-		{"TCP only", "127.0.0.1:0", true, false},
+		{"both", lonely, true, true},
+		{"UDP only", lonely, false, true},
+		{"TCP only", lonely, true, false},
 		{"IPv6", "[::1]:0", true, true},
 		{"wildcard", "[::]:0", true, true},
 	} {
@@ -101,7 +104,7 @@ func reach(at netip.AddrPort) netip.AddrPort {
 
 // A socket at an address that nobody configured is served too: whoever wrote the socket unit wants it.
 func TestAdoptUnnamed(t *testing.T) {
-	at, tcp, udp := handed(t, "127.0.0.1:0")
+	at, tcp, udp := handed(t, lonely)
 	sockets, err := Adopt([]*os.File{tcp, udp})
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +120,7 @@ func TestAdoptUnnamed(t *testing.T) {
 
 // What waits in a socket that was handed over, from before there was a server, is answered.
 func TestAdoptWaiting(t *testing.T) {
-	at, tcp, udp := handed(t, "127.0.0.1:0")
+	at, tcp, udp := handed(t, lonely)
 	conn, q := dialUDP(t, at), query(7, hit)
 	send(t, conn, q)
 	sockets, err := Adopt([]*os.File{tcp, udp})
@@ -130,7 +133,7 @@ func TestAdoptWaiting(t *testing.T) {
 
 // Several UDP sockets that share a port are all served: what is not read from one of them is lost.
 func TestAdoptShared(t *testing.T) {
-	first, err := listenUDP(netip.MustParseAddrPort("127.0.0.1:0"))
+	first, err := listenUDP(netip.MustParseAddrPort(lonely))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +170,7 @@ func TestAdoptErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, wrong := range []*os.File{file(t, unix.(*net.UnixListener)), regular} {
-		at, tcp, udp := handed(t, "127.0.0.1:0")
+		at, tcp, udp := handed(t, lonely)
 		_, err := Adopt([]*os.File{tcp, wrong, udp})
 		if err == nil || !strings.Contains(err.Error(), wrong.Name()) || !strings.Contains(err.Error(), "UDP") {
 			t.Errorf("%s is taken for a socket of DNS: %v", wrong.Name(), err)

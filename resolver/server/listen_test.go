@@ -83,7 +83,7 @@ func TestSeveralAddresses(t *testing.T) {
 }
 
 func TestListenErrors(t *testing.T) {
-	busyUDP, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	busyUDP, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(lonely)))
 	if err != nil {
 		t.Fatal(err)
 	}
