@@ -37,6 +37,9 @@ type socket struct {
 // maxDatagram is more than is asked for, so that a larger datagram is seen whole.
 const maxDatagram = 4096
 
+// maxQueued is more than comes late to a socket: datagrams, and errors, each of which is told once.
+const maxQueued = 1024
+
 // openSocket opens a socket for questions to peer. It has no port yet.
 func openSocket(peer netip.AddrPort) (*socket, error) {
 	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(peer))
@@ -117,10 +120,15 @@ func (s *socket) rest() error {
 	return err
 }
 
+// disconnect takes the port away, and what has come to it.
 func (s *socket) disconnect(fd uintptr) {
 	nobody := unix.RawSockaddr{Family: unix.AF_UNSPEC}
 	_, _, s.errno = syscall.RawSyscall(unix.SYS_CONNECT, fd, uintptr(unsafe.Pointer(&nobody)), unix.SizeofSockaddrInet4)
-	for errno := syscall.Errno(0); errno != unix.EAGAIN; { // an error of the socket comes once, and is gone
-		_, _, errno = syscall.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&s.in[0])), 1, 0, 0, 0)
+	for range maxQueued {
+		_, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&s.in[0])), 1, 0, 0, 0)
+		if errno == unix.EAGAIN {
+			return
+		}
 	}
+	s.errno = unix.ENOBUFS // more than can be: the socket is not used again
 }
