@@ -53,7 +53,8 @@ func TestDMARC(t *testing.T) {
 		{owner + `"v=DMARC1; p=reject; later; =1;; new=2"`, `ok d.example.com reject [] warning dmarc_tags: …"later" is no tag=value: receivers ignore it. | info dmarc: …policy reject`},
 		{owner + `"v=DMARC1; p=reject;; "`, "ok d.example.com reject [] info dmarc: "},
 		{owner + `"v=DMARC1; p=reject; p=none"`, "ok d.example.com reject [] warning dmarc_tags: …its p stands there twice"},
-		{owner + `"v=DMARC1; p=reject; pct=50; ri=3600; rf=afrf"`, "ok d.example.com reject [] info dmarc_tags: …no longer has pct, ri, rf: … | info dmarc: …policy reject"},
+		{owner + `"v=DMARC1; p=reject; pct=50; ri=3600; rf=xml"`, "ok d.example.com reject [] info dmarc_tags: …no longer has pct, ri, rf: … | info dmarc: …policy reject"},
+		{owner + `"v=DMARC1; p=none; rua=mailto:x@y.example; pct=100; rf=AFRF; ri=86400"`, "ok d.example.com none [mailto:x@y.example] info dmarc: DMARC at _dmarc.d.example.com: policy none."}, // what they meant holds without them
 		{owner + `"v=DMARC1; p=reject; adkim=S; aspf=x; psd=maybe; t=yes"`, `ok d.example.com reject [] warning dmarc_tags: …its aspf is "x", not one of r, s… | warning dmarc_tags: …its psd is "maybe"… | warning dmarc_tags: …its t is "yes"… | info dmarc: …policy reject.`},
 		{owner + `"v=DMARC1; p=reject; t=y"`, "ok d.example.com reject [] testing info dmarc: …under test (t=y): receivers are asked for no more than quarantine"},
 		{owner + `"v=DMARC1; p=quarantine; t=Y"`, "ok d.example.com quarantine [] testing info dmarc: …no more than none"},

@@ -18,7 +18,8 @@ var (
 	lesser       = map[string]string{"reject": "quarantine", "quarantine": "none"} // what t=y makes of a policy (4.7)
 	// The tags whose values are letters, and these.
 	dmarcFlags = []lookup.Tag{{Name: "adkim", Value: "rs"}, {Name: "aspf", Value: "rs"}, {Name: "psd", Value: "ynu"}, {Name: "t", Value: "yn"}}
-	dmarcGone  = []string{"pct", "rf", "ri"} // RFC 7489 had them (RFC 9989 C.5.2)
+	// RFC 7489 had these (RFC 9989 C.5.2), and those values as their defaults: who wrote one of them loses nothing.
+	dmarcGone = map[string]string{"pct": "100", "rf": "afrf", "ri": "86400"}
 )
 
 // readDMARC reads the record that stands at place and holds for domain.
@@ -73,17 +74,18 @@ func splitDMARC(record string) (tags []lookup.Tag, bad string) {
 	return tags, bad
 }
 
-// judgeTags tells of tags that stand there twice, are no longer used, or have a value that receivers do not
-// know. Tags that nobody knows are ignored (RFC 9989 4.7).
+// judgeTags tells of tags that stand there twice, are no longer used and would have changed something, or have a
+// value that receivers do not know. Tags that nobody knows are ignored (RFC 9989 4.7).
 func judgeTags(tags []lookup.Tag, say func(severity, code, rule, format string, args ...any)) {
 	var gone []string
 	seen := make(map[string]bool)
 	twice := ""
 	for _, tag := range tags {
+		meant, isGone := dmarcGone[tag.Name]
 		switch {
 		case seen[tag.Name] && twice == "":
 			twice = tag.Name
-		case !seen[tag.Name] && slices.Contains(dmarcGone, tag.Name):
+		case !seen[tag.Name] && isGone && !strings.EqualFold(tag.Value, meant):
 			gone = append(gone, tag.Name)
 		}
 		seen[tag.Name] = true
