@@ -196,3 +196,17 @@ func (cs *claims) forget(hash uint64) {
 	defer cs.mu.Unlock()
 	cs.lru.Remove(hash)
 }
+
+// forgetOf forgets each claim of a domain, or of whoever is below it, and each bar to which one of them is a party; "." is all. It
+// is for flushes, as forget is.
+func (cs *claims) forgetOf(domain string) {
+	cs.deciding.Lock()
+	defer cs.deciding.Unlock()
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	for _, hash := range cs.lru.Keys() {
+		if cl, ok := cs.lru.Peek(hash); ok && (dns.IsSubDomain(domain, cl.owner) || dns.IsSubDomain(domain, cl.rival)) {
+			cs.lru.Remove(hash)
+		}
+	}
+}

@@ -193,3 +193,22 @@ func TestClaimsAreBounded(t *testing.T) {
 		t.Errorf("%d claims beside a small cache, want %d", got, leastClaims)
 	}
 }
+
+// TestFlushForgetsBarsOfNothingCached: of a response with TTL 0 nothing is cached, and who is named in it is barred all the same. A
+// flush of either of the two, or of everything, ends that.
+func TestFlushForgetsBarsOfNothingCached(t *testing.T) {
+	for _, domain := range []string{"bank.example", "evil.example", "mail.bank.example", "."} {
+		c := New(Options{}, epoch)
+		for owner, address := range map[string]string{"bank.example.": "192.0.2.1", "evil.example.": "203.0.113.66"} {
+			store(t, c, owner+" MX\n "+owner+" 0 IN MX 1 mail.bank.example.\n additional:\n mail.bank.example. 60 IN A "+address, epoch)
+		}
+		q := query(t, "mail.bank.example", dns.TypeA)
+		if claim, ok := c.Claim(q, epoch); !ok || claim.Barred == 0 || len(c.Dump(".", 10, epoch)) > 0 {
+			t.Fatalf("%+v, %v: want a host that is barred, and nothing cached", claim, ok)
+		}
+		c.Flush(domain)
+		if claim, ok := c.Claim(q, epoch); ok {
+			t.Errorf("%s is flushed, and there is %+v", domain, claim)
+		}
+	}
+}

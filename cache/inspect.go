@@ -106,7 +106,7 @@ func (c *Cache) each(f func(e *Entry)) {
 func (c *Cache) Flushes() uint64 { return c.flushes.Load() }
 
 // Flush forgets what is known at or below a domain, and of each MX answer among it the addresses and TLSA records of its
-// hosts and who claimed them. It returns how many entries that were.
+// hosts and who claimed them; and what claims on other hosts come from there. It returns how many entries that were.
 func (c *Cache) Flush(domain string) int {
 	c.flushes.Add(1)
 	domain = dns.CanonicalName(domain)
@@ -125,6 +125,7 @@ func (c *Cache) Flush(domain string) int {
 		}
 	})
 	removed := c.remove(func(e *Entry) bool { return names[e.Name()] })
+	c.claims.forgetOf(domain) // also where the MX answer is not cached any more, or never was
 	for name := range names { // hosts without an address, too: who is barred has none
 		for _, t := range [...]uint16{dns.TypeA, dns.TypeAAAA} {
 			c.claims.forget(c.hashOf(question{name, t}))
