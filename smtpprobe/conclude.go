@@ -175,7 +175,7 @@ func countSentence(up, tried, all int) string {
 	if tried == 1 {
 		of = "exchanger"
 	}
-	if up == 1 {
+	if up == 1 || tried == 1 {
 		says = "says"
 	}
 	if tried < all {

@@ -210,3 +210,17 @@ func TestProberThatCannotProbe(t *testing.T) {
 		}
 	}
 }
+
+// One exchanger is spoken of as one, also when it does not say 220.
+func TestCountSentence(t *testing.T) {
+	for want, n := range map[string][3]int{
+		"0 of 1 exchanger says 220":       {0, 1, 1},
+		"0 of 1 exchanger tried says 220": {0, 1, 2},
+		"1 of 2 exchangers says 220":      {1, 2, 2},
+		"0 of 2 exchangers say 220":       {0, 2, 2},
+	} {
+		if got := countSentence(n[0], n[1], n[2]); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
