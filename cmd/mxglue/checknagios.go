@@ -88,7 +88,7 @@ func (w nagiosWriter) write(o outcome) error {
 		return severityRank(f.Severity) > severityRank(smtpprobe.SeverityWarning)
 	})
 	for i, f := range findings {
-		text := nagiosClean(f.Text+" "+f.Rule) + "\n"
+		text := nagiosClean(strings.TrimSpace(f.Text+" "+f.Rule)) + "\n"
 		if i == nagiosFindings || b.Len()+len(text)+nagiosRest > nagiosReads {
 			fmt.Fprintf(&b, "findings not shown here: %d\n", len(findings)-i)
 			break

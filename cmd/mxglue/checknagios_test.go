@@ -175,6 +175,10 @@ func TestNagiosText(t *testing.T) {
 	if got := parseNagios(t, write(t, asNagios(thresholds{}), outcome{Report: proof})); got.figures["mx_ok"] != "1;1:;1:;0;1" {
 		t.Errorf("what was not tried alerts: %v", got.figures)
 	}
+	proof.Findings = []smtpprobe.Finding{{Severity: smtpprobe.SeverityWarning, Text: "It has no rule."}}
+	if got := write(t, asNagios(thresholds{}), outcome{Report: proof}); !strings.HasSuffix(got, "\nIt has no rule.\n") {
+		t.Errorf("of a finding without a rule: %q", got)
+	}
 	evil := seed()
 	evil.MX[0].Name = "a'b=c d|é.example"
 	evil.MX[0].Attempts[0].MS.Greeting = 3
