@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -66,7 +67,7 @@ func rootCommand(args []string) *cobra.Command {
 
 // run executes the command line and returns the exit code.
 func run(ctx context.Context, args []string) int {
-	cmd, err := rootCommand(args).ExecuteContextC(ctx)
+	cmd, err := execute(ctx, args)
 	if err == nil {
 		return exitOK
 	}
@@ -74,6 +75,15 @@ func run(ctx context.Context, args []string) int {
 		fmt.Fprintln(os.Stderr, "mxglue:", text)
 	}
 	return exitCode(cmd, err)
+}
+
+// execute executes the command line and returns the command that it was about.
+func execute(ctx context.Context, args []string) (*cobra.Command, error) {
+	cmd, err := rootCommand(args).ExecuteContextC(ctx)
+	if err != nil && !cmd.HasParent() && !errors.As(err, new(exitError)) { // the root has no work: there is no such command
+		err = wrongUsage(cmd, errors.New(strings.TrimRight(err.Error(), "\n")))
+	}
+	return cmd, err
 }
 
 // exitCode turns an error into the exit code. For check whatever keeps it from looking at the domain is unknown, as
@@ -86,7 +96,7 @@ func exitCode(cmd *cobra.Command, err error) int {
 		return own.code
 	case cmd.Name() == "check":
 		return exitUnknown
-	case errors.As(err, &config), !cmd.HasParent(): // the root has no work that could fail: it was not understood
+	case errors.As(err, &config):
 		return exitConfig
 	}
 	return exitFailed

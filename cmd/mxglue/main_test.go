@@ -34,6 +34,18 @@ func TestUsage(t *testing.T) {
 	}
 }
 
+// Of a command that there is not is told where to look, and which one may have been meant.
+func TestUnknownCommand(t *testing.T) {
+	for name, want := range map[string]string{
+		"chek":     "Did you mean this?\n\tcheck (see mxglue --help)",
+		"nonsense": `unknown command "nonsense" for "mxglue" (see mxglue --help)`,
+	} {
+		if _, err := execute(t.Context(), []string{name}); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("mxglue %s: %v, want %s", name, err, want)
+		}
+	}
+}
+
 // Behind a flag stands what is wanted there, and not one of its values as if there were no other.
 func TestHelpOfWords(t *testing.T) {
 	for _, cmd := range rootCommand(nil).Commands() {
