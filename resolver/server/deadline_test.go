@@ -201,6 +201,9 @@ func TestHalfClosedEnds(t *testing.T) {
 				for id := range uint16(30) {
 					said = append(said, framed(query(id, miss))...)
 				}
+				reply := query(31, hit)
+				reply[2] |= 0x80 // QR: it ends the connection while the answer before it has not been written
+				said = append(append(said, framed(query(30, hit))...), framed(reply)...)
 				client, server := net.Pipe()
 				start := time.Now()
 				p.incoming <- loopback{halfClosed{server, bytes.NewReader(said)}}

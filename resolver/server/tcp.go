@@ -76,14 +76,15 @@ func (c *tcpConn) serve(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var waiting sync.WaitGroup
-	defer func() { // who has ended its side may still be reading, for as long as an idle client may stay
-		defer time.AfterFunc(tcpIdle, func() { cancel(); c.conn.Close() }).Stop()
-		waiting.Wait()
-	}()
 	pipelined := make(chan struct{}, tcpPipelined)
 	in := bufio.NewReaderSize(c.conn, 4096)
 	var ready []byte // replies that can go out together, because the next query has come already
-	defer func() { c.write(ready) }()
+	// Who has ended its side may still be reading, for as long as an idle client may stay.
+	defer func() {
+		defer time.AfterFunc(tcpIdle, func() { cancel(); c.conn.Close() }).Stop()
+		c.write(ready)
+		waiting.Wait()
+	}()
 	for {
 		if len(ready) >= tcpTogether || !hasMessage(in) {
 			c.write(ready)
