@@ -123,6 +123,11 @@ func TestListenErrors(t *testing.T) {
 			again.close()
 		})
 	}
+	if tcp, err := net.Listen("tcp", busyUDP.LocalAddr().String()); err != nil { // it was opened before the UDP port was found busy
+		t.Errorf("not closed: %v", err)
+	} else {
+		tcp.Close()
+	}
 	if err := listenError("udp", netip.MustParseAddrPort("127.0.0.1:53"), syscall.EACCES); !strings.Contains(err.Error(), "CAP_NET_BIND_SERVICE") {
 		t.Errorf("a privileged port: %v", err)
 	}
