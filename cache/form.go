@@ -29,7 +29,7 @@ type form struct {
 type cut struct {
 	end    uint16
 	counts [3]uint16 // answer, authority, additional
-	life   uint32    // seconds: a record before the border is no older
+	life   uint32    // seconds: at this age one of the records before it has ended
 }
 
 // cutLen is what a cut takes up, octets: its fields in their order, big endian.
@@ -144,7 +144,7 @@ func lifeOf(msg []byte, r wire.Record) uint32 {
 }
 
 // sameRRset says whether b goes on with a's RRset. The packed owner names are compared as they lie: equal owners of
-// neighbours compress to equal octets, and where they do not, a border too many does no harm but a shorter reply.
+// neighbours compress to equal octets, and where they do not, a cut too many does no harm but a shorter reply.
 func sameRRset(msg []byte, a, b wire.Record) bool {
 	return a.Type == b.Type && string(msg[a.Start:a.TTL-4]) == string(msg[b.Start:b.TTL-4])
 }
